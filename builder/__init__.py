@@ -1,0 +1,1 @@
+"""pyoci-builder: Dockerfiles into content-addressed, signed OCI image layouts."""

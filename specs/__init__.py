@@ -1,0 +1,1 @@
+"""JSON Schemas of the OCI runtime and image specifications, and the list of their requirements."""
