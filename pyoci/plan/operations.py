@@ -103,7 +103,7 @@ OPERATIONS: tuple[tuple[str, str], ...] = (
     ("set_user", "uid:int gid:int groups:bytes keep_groups:int"),
     ("capabilities", "effective:int permitted:int inheritable:int ambient:int"),
     ("no_new_privileges", ""),
-    ("change_directory", "path:str"),
+    ("change_directory", "path:str tolerant:int"),
     ("seccomp", "program:bytes flags:int listener:int"),
     ("home_from_passwd", "uid:int"),
     ("find_program", ""),

@@ -1,0 +1,217 @@
+"""``/process``: who the program runs as, with what limits and privileges (config.md, Process).
+
+The order is the kernel's: what needs privileges first, then the user, then the capabilities that
+are left, then what can only be taken away.
+"""
+
+from __future__ import annotations
+
+from pyoci.plan.operations import NO_SLOT
+from pyoci.spec.tables.capabilities import CAPABILITIES
+from pyoci.spec.tables.rlimits import RLIMITS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyoci.plan.host import Host
+    from pyoci.plan.writer import PlanWriter
+
+KEEP = (1 << 64) - 1  # uid and gid "do not change"
+_U32 = (1 << 32) - 1
+_PERSONALITIES = {"LINUX": 0x0000, "LINUX32": 0x0008}
+_IO_CLASSES = {"IOPRIO_CLASS_RT": 1, "IOPRIO_CLASS_BE": 2, "IOPRIO_CLASS_IDLE": 3}
+_POLICIES = {
+    "SCHED_OTHER": 0,
+    "SCHED_FIFO": 1,
+    "SCHED_RR": 2,
+    "SCHED_BATCH": 3,
+    "SCHED_ISO": 4,
+    "SCHED_IDLE": 5,
+    "SCHED_DEADLINE": 6,
+}
+_SCHED_FLAGS = {
+    "SCHED_FLAG_RESET_ON_FORK": 0x01,
+    "SCHED_FLAG_RECLAIM": 0x02,
+    "SCHED_FLAG_DL_OVERRUN": 0x04,
+    "SCHED_FLAG_KEEP_POLICY": 0x08,
+    "SCHED_FLAG_KEEP_PARAMS": 0x10,
+    "SCHED_FLAG_UTIL_CLAMP_MIN": 0x20,
+    "SCHED_FLAG_UTIL_CLAMP_MAX": 0x40,
+}
+
+
+class Filter:
+    """A compiled seccomp filter as the plan needs it."""
+
+    __slots__ = ("flags", "listener", "program")
+
+    def __init__(self, program: bytes, flags: int, listener: int = NO_SLOT) -> None:
+        self.program = program
+        self.flags = flags
+        self.listener = listener
+
+
+def capability_mask(names: list[str], host: Host, warnings: list[str]) -> int:
+    """Give a set of capabilities as a bit mask.
+
+    A name that the kernel does not know, or that the caller cannot grant, is a warning and not an
+    error (runtime-spec 1.1, capabilities).
+    """
+    mask = 0
+    for name in names:
+        number = CAPABILITIES.get(name)
+        if number is None or number > host.last_capability:
+            warnings.append(f"{name} is ignored: this kernel has no such capability")
+        elif not host.bounding >> number & 1:
+            warnings.append(f"{name} is ignored: the caller does not have it and cannot grant it")
+        else:
+            mask |= 1 << number
+    return mask
+
+
+def scheduler_attributes(scheduler: dict[str, Any]) -> bytes:
+    """Give ``/process/scheduler`` as struct sched_attr (sched_setattr(2))."""
+    flags = 0
+    for name in scheduler.get("flags") or ():
+        flags |= _SCHED_FLAGS[name]
+    return b"".join(
+        (
+            (48).to_bytes(4, "little"),
+            _POLICIES[scheduler["policy"]].to_bytes(4, "little"),
+            flags.to_bytes(8, "little"),
+            (scheduler.get("nice") or 0).to_bytes(4, "little", signed=True),
+            (scheduler.get("priority") or 0).to_bytes(4, "little"),
+            (scheduler.get("runtime") or 0).to_bytes(8, "little"),
+            (scheduler.get("deadline") or 0).to_bytes(8, "little"),
+            (scheduler.get("period") or 0).to_bytes(8, "little"),
+        )
+    )
+
+
+def raise_hard_limits(plan: PlanWriter, process: dict[str, Any], pointer: str) -> None:
+    """Raise hard limits in the stage, while the caller's CAP_SYS_RESOURCE still counts.
+
+    A user namespace's own CAP_SYS_RESOURCE does not (setrlimit(2)). The limits themselves are set
+    in the container, which can always lower.
+    """
+    import resource
+
+    for index, limit in enumerate(process.get("rlimits") or ()):
+        number = RLIMITS[limit["type"]]
+        soft, hard = resource.getrlimit(number)
+        wanted = limit["hard"]
+        if hard == resource.RLIM_INFINITY or wanted <= hard:
+            continue
+        plan.host.add("rlimit", f"{pointer}/rlimits/{index}", number, soft, wanted)
+
+
+def host_settings(plan: PlanWriter, process: dict[str, Any], pointer: str) -> None:
+    """Add what is inherited over the clone and needs the caller's own privileges."""
+    score = process.get("oomScoreAdj")
+    if score is not None:
+        plan.host.add(
+            "write_file",
+            f"{pointer}/oomScoreAdj",
+            "/proc/self/oom_score_adj",
+            str(score).encode(),
+        )
+    if process.get("rlimits"):
+        raise_hard_limits(plan, process, pointer)
+
+
+def compile_process(
+    plan: PlanWriter,
+    process: dict[str, Any],
+    config: dict[str, Any],
+    host: Host,
+    *,
+    pointer: str,
+    proc: int,
+    filter: Filter | None,  # noqa: A002 -- the kernel's term
+    keep_groups: bool,
+    preserve: int,
+    warnings: list[str],
+) -> None:
+    """Add everything between the finished file system and the program, but not its execution."""
+    add = plan.container.add
+    linux = config.get("linux") or {}
+    user = process.get("user") or {}
+    uid, gid = user.get("uid") or 0, user.get("gid") or 0
+    capabilities = process.get("capabilities")
+    unprivileged = bool(process.get("noNewPrivileges"))
+
+    if linux.get("personality"):
+        add("personality", "/linux/personality", _PERSONALITIES[linux["personality"]["domain"]])
+    if process.get("scheduler"):
+        add("scheduler", f"{pointer}/scheduler", scheduler_attributes(process["scheduler"]))
+    if process.get("ioPriority"):
+        entry = process["ioPriority"]
+        value = _IO_CLASSES[entry["class"]] << 13 | (entry.get("priority") or 0)
+        add("io_priority", f"{pointer}/ioPriority", value)
+    if process.get("apparmorProfile"):
+        add(
+            "write_proc",
+            f"{pointer}/apparmorProfile",
+            proc,
+            "self/attr/apparmor/exec",
+            f"exec {process['apparmorProfile']}",
+        )
+    if process.get("selinuxLabel"):
+        add(
+            "write_proc",
+            f"{pointer}/selinuxLabel",
+            proc,
+            "self/attr/exec",
+            process["selinuxLabel"],
+        )
+    for index, limit in enumerate(process.get("rlimits") or ()):
+        add(
+            "rlimit",
+            f"{pointer}/rlimits/{index}",
+            RLIMITS[limit["type"]],
+            limit["soft"],
+            limit["hard"],
+        )
+    if user.get("umask") is not None:
+        add("umask", f"{pointer}/user/umask", user["umask"])
+    # Before the privileges to do so are given up (seccomp(2)): without no_new_privs a filter needs
+    # CAP_SYS_ADMIN.
+    if filter is not None and not unprivileged:
+        add("seccomp", "/linux/seccomp", filter.program, filter.flags, filter.listener)
+    if capabilities is not None:
+        bounding = capability_mask(capabilities.get("bounding") or [], host, warnings)
+        add("bounding_set", f"{pointer}/capabilities/bounding", bounding)
+    cwd = process.get("cwd") or "/"
+    # As root first: the user may not be allowed to look into it; then as the user: root may not be
+    # allowed to on a network file system.
+    add("change_directory", f"{pointer}/cwd", cwd, 1)
+    groups = b"".join(
+        (number & _U32).to_bytes(4, "little") for number in user.get("additionalGids") or ()
+    )
+    add("set_user", f"{pointer}/user", uid, gid, groups, int(keep_groups))
+    add("change_directory", f"{pointer}/cwd", cwd, 0)
+    if capabilities is not None:
+        masks = [
+            capability_mask(capabilities.get(name) or [], host, [])
+            for name in ("effective", "permitted", "inheritable", "ambient")
+        ]
+        add("capabilities", f"{pointer}/capabilities", *masks)
+    if unprivileged:
+        add("no_new_privileges", f"{pointer}/noNewPrivileges")
+    add("program", f"{pointer}/args", process.get("args") or [], process.get("env") or [])
+    add("home_from_passwd", f"{pointer}/env", uid)
+    add("find_program", f"{pointer}/args/0")
+    add("close_files", "", 3 + preserve)
+
+
+def late_filter(
+    plan: PlanWriter,
+    process: dict[str, Any],
+    filter: Filter | None,  # noqa: A002
+) -> None:
+    """Add the filter of a process with no_new_privs: as the last step before exec."""
+    if filter is not None and process.get("noNewPrivileges"):
+        plan.container.add(
+            "seccomp", "/linux/seccomp", filter.program, filter.flags, filter.listener
+        )
