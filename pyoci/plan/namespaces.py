@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyoci.errors import SpecError
+from pyoci.plan.writer import Section
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,8 +62,8 @@ class Namespaces:
         return self.new.get(kind, "/linux/namespaces")
 
 
-def open_joined(plan: PlanWriter, namespaces: Namespaces) -> None:
-    """Open and join, in the stage, the namespaces that config.json names by path.
+def join_operations(plan: PlanWriter, namespaces: Namespaces) -> Section:
+    """Open, in the stage, the namespaces that config.json names by path; give what joins them.
 
     What can be joined with the caller's privileges is joined before the user namespace, the rest
     after it: a network namespace may belong to either.
@@ -72,18 +73,15 @@ def open_joined(plan: PlanWriter, namespaces: Namespaces) -> None:
         slots[kind] = plan.slot()
         # O_NONBLOCK: a FIFO in the place of a namespace must not hang the runtime.
         plan.host.add("open_file", pointer, slots[kind], path, 0o4000, note=f"{kind} namespace")
-    tolerant = int("user" in slots)
-    for kind, slot in slots.items():
-        if kind != "user":
-            pointer = namespaces.joined[kind][1]
-            plan.host.add("join_namespace", pointer, slot, NAMESPACE_FLAGS[kind], tolerant)
+    joins = Section()
+    others = [kind for kind in slots if kind != "user"]
+    order = [(kind, "user" in slots) for kind in others]
     if "user" in slots:
-        pointer = namespaces.joined["user"][1]
-        plan.host.add("join_namespace", pointer, slots["user"], NAMESPACE_FLAGS["user"], 0)
-        for kind, slot in slots.items():
-            if kind != "user":
-                pointer = namespaces.joined[kind][1]
-                plan.host.add("join_namespace", pointer, slot, NAMESPACE_FLAGS[kind], 0)
+        order += [("user", False), *((kind, False) for kind in others)]
+    for kind, tolerant in order:
+        pointer = namespaces.joined[kind][1]
+        joins.add("join_namespace", pointer, slots[kind], NAMESPACE_FLAGS[kind], int(tolerant))
+    return joins
 
 
 def clone_flags(namespaces: Namespaces) -> int:

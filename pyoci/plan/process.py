@@ -138,7 +138,8 @@ def compile_process(
     linux = config.get("linux") or {}
     user = process.get("user") or {}
     uid, gid = user.get("uid") or 0, user.get("gid") or 0
-    capabilities = process.get("capabilities")
+    # Without the object there are no capabilities, not the caller's (as in runc).
+    capabilities = process.get("capabilities") or {}
     unprivileged = bool(process.get("noNewPrivileges"))
 
     if linux.get("personality"):
@@ -179,9 +180,8 @@ def compile_process(
     # CAP_SYS_ADMIN.
     if filter is not None and not unprivileged:
         add("seccomp", "/linux/seccomp", filter.program, filter.flags, filter.listener)
-    if capabilities is not None:
-        bounding = capability_mask(capabilities.get("bounding") or [], host, warnings)
-        add("bounding_set", f"{pointer}/capabilities/bounding", bounding)
+    bounding = capability_mask(capabilities.get("bounding") or [], host, warnings)
+    add("bounding_set", f"{pointer}/capabilities/bounding", bounding)
     cwd = process.get("cwd") or "/"
     # As root first: the user may not be allowed to look into it; then as the user: root may not be
     # allowed to on a network file system.
@@ -191,12 +191,11 @@ def compile_process(
     )
     add("set_user", f"{pointer}/user", uid, gid, groups, int(keep_groups))
     add("change_directory", f"{pointer}/cwd", cwd, 0)
-    if capabilities is not None:
-        masks = [
-            capability_mask(capabilities.get(name) or [], host, [])
-            for name in ("effective", "permitted", "inheritable", "ambient")
-        ]
-        add("capabilities", f"{pointer}/capabilities", *masks)
+    masks = [
+        capability_mask(capabilities.get(name) or [], host, [])
+        for name in ("effective", "permitted", "inheritable", "ambient")
+    ]
+    add("capabilities", f"{pointer}/capabilities", *masks)
     if unprivileged:
         add("no_new_privileges", f"{pointer}/noNewPrivileges")
     add("program", f"{pointer}/args", process.get("args") or [], process.get("env") or [])

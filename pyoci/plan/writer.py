@@ -24,22 +24,40 @@ class Section:
 
 
 class PlanWriter:
-    """The two sections of a plan and the slots they share.
+    """The sections of a plan and the slots they share.
 
-    ``host`` runs in the caller's namespaces, ``container`` after the clone. ``sources`` is where
-    trees of the host are opened: in the stage, which has the caller's privileges; a caller
-    without CAP_SYS_ADMIN has them only inside its user namespace, where the container opens them
-    from its copy of the host's mounts.
+    ``host`` runs in the stage, in the caller's namespaces; ``entry`` and then ``container`` after the
+    clone. ``sources`` opens trees of the host: in the stage, which has the caller's privileges; for a
+    caller without CAP_SYS_ADMIN in the container after ``entry``, which has the privileges of its
+    user namespace over its copy of the host's mounts.
     """
 
-    __slots__ = ("_next_slot", "container", "host", "late", "sources")
+    __slots__ = ("_next_slot", "container", "entry", "host", "late", "privileged", "sources")
 
     def __init__(self, *, privileged: bool) -> None:
+        self.privileged = privileged
         self.host = Section()
+        self.sources = Section()
+        self.entry = Section()
         self.container = Section()
-        self.sources = self.host if privileged else self.container
         self.late: list[tuple[int, int, str]] = []
         self._next_slot = 0
+
+    def operations(self, joins: Section, clone: Section) -> list[Operation]:
+        """Give the whole plan, with what joins namespaces and clones in its place.
+
+        Joining may cost the stage its privileges: it comes after everything that needs them.
+        """
+        sources = self.sources.operations
+        return [
+            *self.host.operations,
+            *(sources if self.privileged else ()),
+            *joins.operations,
+            *clone.operations,
+            *self.entry.operations,
+            *(() if self.privileged else sources),
+            *self.container.operations,
+        ]
 
     def slot(self) -> int:
         """Give an unused slot.
