@@ -202,6 +202,9 @@ def compile_process(
     add("home_from_passwd", f"{pointer}/env", uid)
     add("find_program", f"{pointer}/args/0")
     add("close_files", "", 3 + preserve)
+    if filter is not None and unprivileged and filter.listener != NO_SLOT:
+        # The runtime has to be there still, to hand the listener on.
+        add("seccomp", "/linux/seccomp", filter.program, filter.flags, filter.listener)
 
 
 def late_filter(
@@ -210,7 +213,9 @@ def late_filter(
     filter: Filter | None,  # noqa: A002
 ) -> None:
     """Add the filter of a process with no_new_privs: as the last step before exec."""
-    if filter is not None and process.get("noNewPrivileges"):
+    if filter is None or filter.listener != NO_SLOT:
+        return
+    if process.get("noNewPrivileges"):
         plan.container.add(
             "seccomp", "/linux/seccomp", filter.program, filter.flags, filter.listener
         )
