@@ -12,7 +12,6 @@ from pyoci.plan.create import CreateRequest, compile_create
 from pyoci.plan.host import Host
 from pyoci.plan.process import Filter
 from pyoci.plan.stage import Failure, Stage
-from pyoci.spec.bundle import load_bundle
 from pyoci.spec.check import check_config
 from pyoci.state.process import stat_fields
 from pyoci.state.store import FIFO, REPORT, Entry, State, write_atomically
@@ -36,7 +35,6 @@ class CreateOptions:
     """
 
     __slots__ = (
-        "bundle",
         "console_number",
         "console_socket",
         "keyring",
@@ -53,7 +51,6 @@ class CreateOptions:
     def __init__(
         self,
         *,
-        bundle: str = ".",
         wait: bool = True,
         console_socket: str | None = None,
         console_number: int | None = None,
@@ -66,7 +63,6 @@ class CreateOptions:
         rootless: bool | None = None,
         stdio: tuple[int, int, int] = (0, 1, 2),
     ) -> None:
-        self.bundle = bundle
         self.wait = wait
         self.console_socket = console_socket
         self.console_number = console_number
@@ -106,15 +102,16 @@ class Creation:
         self.entry.remove()
 
 
-def create(root: str, container_id: str, options: CreateOptions) -> tuple[State, list[str]]:
-    """Create a container; for ``options.wait`` false, execute its program.
+def create(
+    root: str, container_id: str, bundle: Bundle, options: CreateOptions
+) -> tuple[State, list[str]]:
+    """Create a container from a loaded bundle; for ``options.wait`` false, execute its program.
 
     The process is a child of the caller. Gives its state and warnings. When anything fails
     nothing is left: no process, mount, cgroup or state.
 
     Raises PyociError.
     """
-    bundle = load_bundle(options.bundle)
     warnings = check_config(bundle.config)
     _check_terminal(bundle.config, options)
     entry = Entry(root, container_id)

@@ -1,0 +1,74 @@
+"""``pyoci create``."""
+
+from __future__ import annotations
+
+from pyoci.errors import UsageError
+from pyoci.lifecycle.create import CreateOptions, create
+from pyoci.lifecycle.run import pass_sockets
+from pyoci.spec.bundle import load_bundle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyoci.invocation import Invocation, Settings
+
+
+def run(
+    invocation: Invocation, settings: Settings, options: dict[str, Any], arguments: list[str]
+) -> int:
+    """Create a container that waits for start."""
+    bundle = load_bundle(bundle_path(invocation, options))
+    settled = create_options(invocation, settings, options)
+    pass_sockets(bundle, settled, invocation.environ)
+    _, warnings = create(settings.root, arguments[0], bundle, settled)
+    for warning in warnings:
+        settings.warn(warning)
+    return 0
+
+
+def bundle_path(invocation: Invocation, options: dict[str, Any]) -> str:
+    """Give the absolute path of ``--bundle``, the working directory by default."""
+    path = options.get("bundle") or "."
+    return path if path.startswith("/") else f"{invocation.cwd}/{path}"
+
+
+def create_options(
+    invocation: Invocation, settings: Settings, options: dict[str, Any]
+) -> CreateOptions:
+    """Give the flags that create, run and restore share."""
+    preserve = options.get("preserve_fds") or 0
+    if preserve < 0:
+        raise UsageError("--preserve-fds needs a number that is not negative")
+    check_preserved(preserve)
+    return CreateOptions(
+        console_socket=_absolute(invocation, options.get("console_socket")),
+        pidfd_socket=_absolute(invocation, options.get("pidfd_socket")),
+        pid_file=_absolute(invocation, options.get("pid_file")),
+        no_pivot=bool(options.get("no_pivot")),
+        keyring=not options.get("no_new_keyring"),
+        preserve=preserve,
+        systemd_cgroup=settings.systemd_cgroup,
+        rootless=settings.rootless,
+        stdio=(invocation.stdin, invocation.stdout, invocation.stderr),
+    )
+
+
+def check_preserved(count: int) -> None:
+    """Raise UsageError unless descriptors 3 to 2 + count are open."""
+    import fcntl
+
+    for number in range(3, 3 + count):
+        try:
+            fcntl.fcntl(number, fcntl.F_GETFD)
+        except OSError:
+            raise UsageError(
+                f"--preserve-fds {count}: file descriptor {number} is not open",
+                hint="the descriptors to keep are 3 and the following, without gaps",
+            ) from None
+
+
+def _absolute(invocation: Invocation, path: str | None) -> str | None:
+    if not path:
+        return None
+    return path if path.startswith("/") else f"{invocation.cwd}/{path}"

@@ -1,0 +1,44 @@
+"""``pyoci run``."""
+
+from __future__ import annotations
+
+from pyoci.commands.create import bundle_path, create_options
+from pyoci.errors import UsageError
+from pyoci.lifecycle import run as lifecycle
+from pyoci.spec.bundle import load_bundle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from pyoci.invocation import Invocation, Settings
+
+
+def run(
+    invocation: Invocation, settings: Settings, options: dict[str, Any], arguments: list[str]
+) -> int:
+    """Create a container and start it; in the foreground give its exit status."""
+    bundle = load_bundle(bundle_path(invocation, options))
+    settled = create_options(invocation, settings, options)
+    lifecycle.pass_sockets(bundle, settled, invocation.environ)
+    if options.get("detach"):
+        warnings = lifecycle.run_detached(settings.root, arguments[0], bundle, settled)
+        status = 0
+    else:
+        if settled.console_socket is not None:
+            raise UsageError(
+                "cannot use console socket if pyoci will not detach or allocate tty",
+                hint="add --detach, or leave --console-socket out",
+            )
+        status, warnings = lifecycle.run(
+            settings.root,
+            arguments[0],
+            bundle,
+            settled,
+            keep=bool(options.get("keep")),
+            stdin=invocation.stdin,
+            stdout=invocation.stdout,
+        )
+    for warning in warnings:
+        settings.warn(warning)
+    return status

@@ -1,0 +1,98 @@
+"""run: create and start in one; in the foreground also wait and delete."""
+
+from __future__ import annotations
+
+import os
+
+from pyoci.errors import PyociError
+from pyoci.lifecycle.create import CreateOptions, create
+from pyoci.lifecycle.delete import delete
+from pyoci.lifecycle.start import run_poststart
+from pyoci.state.store import Entry
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.spec.bundle import Bundle
+
+
+def run_detached(
+    root: str, container_id: str, bundle: Bundle, options: CreateOptions
+) -> list[str]:
+    """Create a container and execute its program; gives warnings."""
+    options.wait = False
+    state, warnings = create(root, container_id, bundle, options)
+    entry = Entry(root, container_id)
+    try:
+        run_poststart(entry, state)
+    except PyociError:
+        delete(entry, force=True)
+        raise
+    return warnings
+
+
+def run(
+    root: str,
+    container_id: str,
+    bundle: Bundle,
+    options: CreateOptions,
+    *,
+    keep: bool,
+    stdin: int,
+    stdout: int,
+) -> tuple[int, list[str]]:
+    """Run a container in the foreground; gives its exit status and warnings.
+
+    Signals are passed on to it. Unless ``keep``, it is deleted when it has ended.
+    """
+    from pyoci.lifecycle.foreground import Signals, stay_with
+
+    options.wait = False
+    console = None
+    if wants_terminal(bundle) and options.console_socket is None:
+        from pyoci.console import Console
+
+        console = Console(stdin)
+        options.console_number = console.number
+    signals = Signals()
+    entry = Entry(root, container_id)
+    created = False
+    try:
+        state, warnings = create(root, container_id, bundle, options)
+        created = True
+        if console is not None:
+            console.receive()
+        run_poststart(entry, state)
+        status = stay_with(state.pid, signals, console, stdin, stdout)
+    except BaseException:
+        if created:
+            delete(entry, force=True)
+        raise
+    finally:
+        signals.restore()
+        if console is not None:
+            console.close()
+    if not keep:
+        warnings += delete(entry, force=True)
+    return status, warnings
+
+
+def wants_terminal(bundle: Bundle) -> bool:
+    """Say whether a bundle's process wants a terminal."""
+    return bool((bundle.config.get("process") or {}).get("terminal"))
+
+
+def pass_sockets(bundle: Bundle, options: CreateOptions, environ: dict[str, str]) -> None:
+    """Pass the caller's listening sockets on, as sd_listen_fds(3) says."""
+    count = environ.get("LISTEN_FDS", "")
+    if not (count.isascii() and count.isdigit()) or environ.get("LISTEN_PID") not in (
+        None,
+        "",
+        str(os.getpid()),
+    ):
+        return
+    options.preserve += int(count)
+    variables = [f"LISTEN_FDS={count}", "LISTEN_PID=1"]
+    if environ.get("LISTEN_FDNAMES"):
+        variables.append(f"LISTEN_FDNAMES={environ['LISTEN_FDNAMES']}")
+    process = bundle.config.get("process") or {}
+    process["env"] = [*(process.get("env") or []), *variables]
