@@ -1,0 +1,268 @@
+"""The runtime as a library::
+
+    from pyoci import Runtime
+
+    with Runtime(root="/run/my-program").create("bundle", "job-1") as container:
+        container.start()
+        status = container.wait()
+
+Everything here runs in the calling process's thread; containers are its children, so that `wait`
+gives their exit status. Failures are `pyoci.errors.PyociError` subclasses.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pyoci.errors import PyociError
+from pyoci.lifecycle import delete as _delete
+from pyoci.lifecycle import exec as _exec
+from pyoci.lifecycle import kill as _kill
+from pyoci.lifecycle import start as _start
+from pyoci.lifecycle.create import CreateOptions, create
+from pyoci.lifecycle.find import status_of
+from pyoci.lifecycle.report import state_object
+from pyoci.spec.bundle import load_bundle
+from pyoci.spec.tables.signals import signal_number
+from pyoci.state.store import Entry, entries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
+
+DEFAULT_ROOT = "/run/pyoci"
+
+
+class Process:
+    """A process that `Container.exec` started; a child of the caller.
+
+    ``pid`` is its PID as the caller sees it.
+    """
+
+    __slots__ = ("_status", "pid")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it ends; gives its exit status, 128 + the signal's number when it was killed.
+
+        ``timeout`` is in seconds; raises TimeoutError when it passes.
+        """
+        if self._status is None:
+            self._status = _wait_child(self.pid, timeout)
+        return self._status
+
+    def kill(self, signal: int | str = "SIGTERM") -> None:
+        """Send it a signal, by name or number; nothing happens when it has ended."""
+        if self._status is None:
+            try:
+                os.kill(self.pid, signal_number(str(signal)))
+            except ProcessLookupError:
+                return
+
+
+class Container:
+    """A container of a `Runtime`.
+
+    As a context manager it is deleted, and killed before if need be, when the block ends.
+    """
+
+    __slots__ = ("_entry", "_pid", "_runtime", "_status", "id")
+
+    def __init__(self, runtime: Runtime, container_id: str, pid: int = 0) -> None:
+        self.id = container_id
+        self._runtime = runtime
+        self._entry = Entry(runtime.root, container_id)
+        self._pid = pid
+        self._status: int | None = None
+
+    def __enter__(self) -> Container:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.delete(force=True)
+
+    def __repr__(self) -> str:
+        return f"<Container {self.id!r} below {self._runtime.root!r}>"
+
+    @property
+    def pid(self) -> int:
+        """The PID of the container's first process, as the caller sees it; 0 when stopped."""
+        state = self._entry.read()
+        return 0 if state.status(self._entry) == "stopped" else state.pid
+
+    @property
+    def status(self) -> str:
+        """``creating``, ``created``, ``running``, ``paused`` or ``stopped``."""
+        return status_of(self._entry, self._entry.read())
+
+    def state(self) -> dict[str, Any]:
+        """Give the state object (runtime.md, State).
+
+        Raises ContainerNotFoundError when the container has been deleted.
+        """
+        state = self._entry.read()
+        status = status_of(self._entry, state)
+        return state_object(state, status, 0 if status == "stopped" else state.pid)
+
+    def start(self) -> None:
+        """Execute the container's program.
+
+        Raises ContainerStateError unless the container is created, CommandError when the program
+        cannot be executed.
+        """
+        _start.start(self._entry)
+
+    def exec(
+        self,
+        args: list[str],
+        *,
+        env: list[str] | None = None,
+        cwd: str | None = None,
+        user: tuple[int, int] | None = None,
+        stdin: int = 0,
+        stdout: int = 1,
+        stderr: int = 2,
+    ) -> Process:
+        """Run another process in the container, with its own configuration's other settings.
+
+        ``env`` is added to the container's; ``user`` is (uid, gid) inside; the descriptors become
+        its standard streams.
+
+        Raises ContainerStateError when the container does not run, CommandError when the program
+        cannot be executed.
+        """
+        process = dict(_exec.default_process(self._entry))
+        process["args"] = list(args)
+        process["terminal"] = False
+        process["env"] = [*(process.get("env") or []), *(env or [])]
+        if cwd is not None:
+            process["cwd"] = cwd
+        if user is not None:
+            process["user"] = {"uid": user[0], "gid": user[1]}
+        options = _exec.ExecOptions(stdio=(stdin, stdout, stderr))
+        pid, _ = _exec.execute(self._entry, process, options)
+        return Process(pid)
+
+    def kill(self, signal: int | str = "SIGTERM", *, all: bool = False) -> None:  # noqa: A002
+        """Send a signal to the container's process, with ``all`` to every one of its processes.
+
+        Raises ContainerStateError ``container not running``.
+        """
+        _kill.kill(self._entry, signal_number(str(signal)), everybody=all)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until the container's process ends; gives its exit status as a shell would.
+
+        Only for containers that this process created. ``timeout`` is in seconds; raises TimeoutError
+        when it passes.
+        """
+        if self._status is None:
+            if not self._pid:
+                raise PyociError(
+                    f"cannot wait for container {self.id}: it is not a child of this process",
+                    subject=self.id,
+                    hint="wait in the process that created it, or poll its status",
+                )
+            self._status = _wait_child(self._pid, timeout)
+        return self._status
+
+    def delete(self, *, force: bool = False) -> None:
+        """Remove the container and everything create made for it.
+
+        With ``force`` it is killed first if it runs, and no error if it is gone.
+
+        Raises ContainerStateError when it runs, ContainerNotFoundError when there is none.
+        """
+        _delete.delete(self._entry, force=force)
+        if self._pid and self._status is None:
+            try:
+                self._status = _wait_child(self._pid, 5)
+            except (ChildProcessError, TimeoutError):
+                return
+
+
+class Runtime:
+    """The containers below one state root.
+
+    ``root`` is the state root, ``systemd_cgroup`` as the command line's flag. Several objects, also
+    in several processes, may share a root.
+    """
+
+    __slots__ = ("root", "systemd_cgroup")
+
+    def __init__(self, root: str = DEFAULT_ROOT, *, systemd_cgroup: bool = False) -> None:
+        self.root = os.path.abspath(root)
+        self.systemd_cgroup = systemd_cgroup
+
+    def create(
+        self,
+        bundle: str,
+        id: str,  # noqa: A002 -- the specification's name
+        *,
+        stdin: int = 0,
+        stdout: int = 1,
+        stderr: int = 2,
+        console_socket: str | None = None,
+        preserve_fds: int = 0,
+        no_pivot: bool = False,
+    ) -> Container:
+        """Create a container from a bundle; it waits for `Container.start`.
+
+        The descriptors become its standard streams; ``console_socket`` is where the terminal's
+        master goes when /process/terminal is set.
+
+        Raises SpecError for a bad configuration, ContainerExistsError, HostError, InitError,
+        CommandError; nothing is left behind then.
+        """
+        options = CreateOptions(
+            console_socket=console_socket,
+            preserve=preserve_fds,
+            no_pivot=no_pivot,
+            systemd_cgroup=self.systemd_cgroup,
+            stdio=(stdin, stdout, stderr),
+        )
+        state, _ = create(self.root, id, load_bundle(os.path.abspath(bundle)), options)
+        return Container(self, id, state.pid)
+
+    def container(self, id: str) -> Container:  # noqa: A002
+        """Give a container that exists.
+
+        Raises ContainerNotFoundError.
+        """
+        container = Container(self, id)
+        container.state()
+        return container
+
+    def list(self) -> list[Container]:
+        """Give all containers below the root, sorted by ID."""
+        try:
+            return [Container(self, name) for name in entries(self.root)]
+        except FileNotFoundError:
+            return []
+
+
+def _wait_child(pid: int, timeout: float | None) -> int:
+    """Wait for a child; gives its status as a shell would. Raises TimeoutError."""
+    if timeout is not None:
+        import select
+
+        pidfd = os.pidfd_open(pid)
+        try:
+            poll = select.poll()
+            poll.register(pidfd, select.POLLIN)
+            if not poll.poll(max(0, int(timeout * 1000))):
+                raise TimeoutError(f"process {pid} is still running after {timeout} s")
+        finally:
+            os.close(pidfd)
+    _, status = os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else 128 - code
