@@ -53,7 +53,7 @@ class CheckOptions(Record):
 
 def parse_check_options(text: str) -> CheckOptions:
     """Parse the value of a `check` directive. Raises DockerfileError."""
-    options: dict[str, frozenset[str] | bool] = {}
+    options = CheckOptions()
     for part in filter(None, [part.strip() for part in text.strip().split(";", 2)]):
         name, equals, value = part.partition("=")
         name, value = name.strip(), value.strip()
@@ -73,10 +73,11 @@ def parse_check_options(text: str) -> CheckOptions:
                     " invalid syntax",
                     near=part,
                 )
-            options["error"] = truth
+            options = options.replace(error=truth)
         else:
-            options[name] = frozenset(rule.strip() for rule in value.split(","))
-    return CheckOptions(**options)
+            rules = frozenset(rule.strip() for rule in value.split(","))
+            options = options.replace(**{name: rules})
+    return options
 
 
 class Linter:

@@ -16,6 +16,7 @@ from builder.dockerfile.stopsignals import check_stop_signal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from builder.dockerfile.stage_state import StageState
 
@@ -52,9 +53,7 @@ def _report_legacy(state: StageState, instruction: ast.Env | ast.Label) -> None:
 
 def _report_secret(state: StageState, instruction: ast.Instruction, kind: str, name: str) -> None:
     if _SECRET.search(name) and not _NOT_SECRET.search(name):
-        state.report(
-            "SecretsUsedInArgOrEnv", instruction, instruction=kind, name=golang.quote(name)
-        )
+        state.report("SecretsUsedInArgOrEnv", instruction, keyword=kind, name=golang.quote(name))
 
 
 def _env(state: StageState, instruction: ast.Env) -> None:
@@ -116,7 +115,7 @@ def _user(state: StageState, instruction: ast.User) -> None:
 def _expose(state: StageState, instruction: ast.Expose) -> None:
     mode = Mode(state.settings.escape)
     words = [word for port in instruction.ports for word in process_words(port, state.env, mode)]
-    exposed = []
+    exposed: list[str] = []
     for word in words:
         spec = parse_port(word)
         if spec.protocol != spec.protocol.lower():
@@ -243,7 +242,7 @@ def change_directory(state: StageState, path: str) -> None:
     state.image.config["WorkingDir"] = state.cwd
 
 
-READERS: Mapping[type[ast.Instruction], Callable[[StageState, ast.Instruction], None]] = {
+READERS: Mapping[type[ast.Instruction], Callable[[StageState, Any], None]] = {
     ast.Arg: _arg,
     ast.Cmd: _cmd,
     ast.Entrypoint: _entrypoint,
@@ -258,5 +257,5 @@ READERS: Mapping[type[ast.Instruction], Callable[[StageState, ast.Instruction], 
     ast.User: _user,
     ast.Volume: _volume,
     ast.Workdir: _workdir,
-}  # type: ignore[dict-item]  # each reader is called with the class it stands for
+}
 """The reader of every instruction that has no file contents to deal with."""

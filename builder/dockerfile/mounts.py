@@ -95,7 +95,7 @@ def parse_mount(text: str, expand: Callable[[str], str]) -> MountOptions:
             found.update(_keyed(name, key, field, expand(value), found["type"]))
     if "from" in found:
         found["from_"] = found.pop("from")
-    options = MountOptions(**found)
+    options = MountOptions().replace(**found)
     _check(options, text)
     if options.readonly is None:
         options = options.replace(readonly=options.type not in _WRITABLE)

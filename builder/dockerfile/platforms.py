@@ -14,12 +14,53 @@ _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+\Z")
 _OS_PATTERN = r"^([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.%-]*)((?:\+[A-Za-z0-9_.%-]+)*)\))?$"
 _OS = re.compile(_OS_PATTERN.replace("$", r"\Z"))
 _KNOWN_OS = frozenset(
-    """aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9
-    solaris windows zos""".split()
+    [
+        "aix",
+        "android",
+        "darwin",
+        "dragonfly",
+        "freebsd",
+        "hurd",
+        "illumos",
+        "ios",
+        "js",
+        "linux",
+        "nacl",
+        "netbsd",
+        "openbsd",
+        "plan9",
+        "solaris",
+        "windows",
+        "zos",
+    ]
 )
 _KNOWN_ARCHITECTURES = frozenset(
-    """386 amd64 amd64p32 arm armbe arm64 arm64be ppc64 ppc64le loong64 mips mipsle mips64 mips64le
-    mips64p32 mips64p32le ppc riscv riscv64 s390 s390x sparc sparc64 wasm""".split()
+    [
+        "386",
+        "amd64",
+        "amd64p32",
+        "arm",
+        "armbe",
+        "arm64",
+        "arm64be",
+        "ppc64",
+        "ppc64le",
+        "loong64",
+        "mips",
+        "mipsle",
+        "mips64",
+        "mips64le",
+        "mips64p32",
+        "mips64p32le",
+        "ppc",
+        "riscv",
+        "riscv64",
+        "s390",
+        "s390x",
+        "sparc",
+        "sparc64",
+        "wasm",
+    ]
 )
 _ARCHITECTURES = {
     "i386": "386",

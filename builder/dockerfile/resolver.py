@@ -68,11 +68,11 @@ class Request(Record):
     """
 
     target: str = ""
-    build_args: Mapping[str, str] = {}  # noqa: RUF012  # never changed
+    build_args: Mapping[str, str] = {}  # never changed
     build_platform: Platform | None = None
     target_platform: Platform | None = None
-    named_contexts: Mapping[str, str] = {}  # noqa: RUF012
-    labels: Mapping[str, str] = {}  # noqa: RUF012
+    named_contexts: Mapping[str, str] = {}
+    labels: Mapping[str, str] = {}
     ignore: IgnoreRules | None = None
     epoch: int | None = None
     all_stages: bool = False
@@ -277,7 +277,10 @@ class _Resolver:
             for stage in self.graph.stages:
                 if stage.base is None and not stage.is_resolved:
                     self._resolve_base(stage, is_needed=stage in wanted)
-            if not any([self._take_triggers(stage) for stage in needed]):
+            has_new_needs = False
+            for stage in needed:
+                has_new_needs |= self._take_triggers(stage)
+            if not has_new_needs:
                 return needed
 
     def _resolve_base(self, stage: Stage, *, is_needed: bool) -> None:
@@ -389,7 +392,7 @@ class _Resolver:
         state = self._initial_state(stage)
         if not stage.replaced_by:
             for placed in stage.body:
-                self._read_instruction(stage, state, placed)
+                self._read_instruction(state, placed)
         stage.state = state
 
     def _initial_state(self, stage: Stage) -> StageState:
@@ -422,7 +425,7 @@ class _Resolver:
         state.user = state.image.text("User")
         return state
 
-    def _read_instruction(self, stage: Stage, state: StageState, placed: Placed) -> None:
+    def _read_instruction(self, state: StageState, placed: Placed) -> None:
         instruction = placed.instruction
         state.from_onbuild = placed.from_onbuild
         try:

@@ -107,7 +107,7 @@ _ALL = (
     Rule(
         "SecretsUsedInArgOrEnv",
         "Secrets should not be in ARG or ENV",
-        "Do not use ARG or ENV instructions for sensitive data ({instruction} {name})",
+        "Do not use ARG or ENV instructions for sensitive data ({keyword} {name})",
     ),
     Rule(
         "InvalidDefaultArgInFrom",
@@ -127,7 +127,7 @@ _ALL = (
     Rule(
         "InvalidDefinitionDescription",
         "A comment above FROM or ARG should begin with the name it describes",
-        "Comment for {instruction} should follow the format: `# {name} <description>`",
+        "Comment for {keyword} should follow the format: `# {name} <description>`",
         experimental=True,
     ),
     Rule(

@@ -54,7 +54,7 @@ def _description(instruction: ast.Instruction, kind: str, names: list[str], lint
             "InvalidDefinitionDescription",
             instruction.range,
             comments,
-            instruction=kind,
+            keyword=kind,
             name=names[0] if len(names) == 1 else "<arg_key>",
         )
 
