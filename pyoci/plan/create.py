@@ -19,7 +19,7 @@ from pyoci.plan.namespaces import (
     join_operations,
     time_offsets,
 )
-from pyoci.plan.operations import NO_SLOT
+from pyoci.plan.operations import NO_SLOT, Operation
 from pyoci.plan.process import KEEP, Filter, compile_process, host_settings, late_filter
 from pyoci.plan.writer import PlanWriter, Section
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyoci.plan.host import Host
-    from pyoci.plan.operations import Operation
 
 _O_RDWR = 0o2
 _O_WRONLY_APPEND = 0o2001
@@ -57,10 +56,10 @@ _SYSCTLS = (
 class CreateRequest:
     """Everything beside config.json and the host that a create's plan depends on.
 
-    ``fifo`` and ``report`` are None for ``run``, which does not wait for a start; ``console_socket``
-    is a path, ``console_number`` an inherited socket. ``cgroup_directory`` is where clone3(2) puts
-    the process (v2). ``state_json`` is the state object for hooks inside the container, split
-    where its pid goes.
+    ``fifo`` and ``report`` are None for ``run``, which does not wait for a start;
+    ``console_socket`` is a path, ``console_number`` an inherited socket. ``cgroup_directory`` is
+    where clone3(2) puts the process (v2). ``state_json`` is the state object for hooks inside the
+    container, split where its pid goes.
     """
 
     __slots__ = (
@@ -75,8 +74,8 @@ class CreateRequest:
         "id",
         "keyring",
         "listener",
-        "notify_directory",
         "no_pivot",
+        "notify_directory",
         "pidfd_socket",
         "preserve",
         "report",
@@ -139,6 +138,7 @@ def compile_create(
     _refuse_contradictions(config, namespaces)
     plan = PlanWriter(privileged=host.privileged and not host.in_user_namespace)
     own_mounts = namespaces.has("mount")
+    new_mounts = "mount" in namespaces.new
 
     # -- in the caller's namespaces ---------------------------------------------------------------
     root = plan.slot()
@@ -167,11 +167,15 @@ def compile_create(
     if request.cgroup_directory:
         cgroup = plan.slot()
         # O_PATH|O_DIRECTORY
-        plan.host.add("open_file", "/linux/cgroupsPath", cgroup, request.cgroup_directory, 0o10200000)
+        plan.host.add(
+            "open_file", "/linux/cgroupsPath", cgroup, request.cgroup_directory, 0o10200000
+        )
     if request.device_program:
         slot = cgroup
-        plan.host.add("load_device_program", "/linux/resources/devices", slot, request.device_program)
-    if own_mounts:
+        plan.host.add(
+            "load_device_program", "/linux/resources/devices", slot, request.device_program
+        )
+    if new_mounts:
         plan.sources.add("open_tree", "/root/path", root, request.rootfs, 1, 0)
         plan.sources.add(
             "mount_attributes",
@@ -183,7 +187,7 @@ def compile_create(
             1,
             NO_SLOT,
         )
-    else:
+    elif not own_mounts:
         plan.host.add("open_file", "/root/path", root, request.rootfs, 0o10200000)
     host_settings(plan, process, "/process")
 
@@ -192,13 +196,14 @@ def compile_create(
     proc = plan.slot()
     enter = plan.entry.add
     enter("sync", "", "namespaces", note="id mappings, cgroups, network devices")
+    if "time" in namespaces.new:
+        # While /proc/self is still the caller's: afterwards it is the host's root's.
+        enter("time_namespace", namespaces.new["time"], time_offsets(config))
     if namespaces.has("user"):
         enter("become_root", namespaces.pointer("user"), 0, 0)
     enter("set_dumpable", "", 0)
     if "cgroup" in namespaces.new:
         enter("unshare", namespaces.new["cgroup"], NAMESPACE_FLAGS["cgroup"])
-    if "time" in namespaces.new:
-        enter("time_namespace", namespaces.new["time"], time_offsets(config))
     if request.keyring:
         enter("session_keyring", "", f"_ses.{request.id}")
     enter("new_session", "")
@@ -213,11 +218,11 @@ def compile_create(
     hooks = config.get("hooks") or {}
     if process.get("terminal"):
         peer = plan.slot()
-        _console(plan, config, console, peer, process, mount=own_mounts)
+        _console(plan, console, peer, process, mount=own_mounts)
     if hooks.get("prestart") or hooks.get("createRuntime"):
         body("sync", "/hooks/createRuntime", "hooks", note="prestart and createRuntime hooks")
     _hooks(plan, "createContainer", hooks, request)
-    _enter_root(plan, config, request, own_mounts, root)
+    _enter_root(plan, config, request, namespaces, root)
     if config.get("hostname"):
         body("hostname", "/hostname", config["hostname"])
     if config.get("domainname"):
@@ -262,6 +267,10 @@ def compile_create(
     body("exec", "/process/args")
 
     joins = join_operations(plan, namespaces)
+    if namespaces.joined and "user" not in namespaces.new:
+        # Whoever is in the joined namespaces may not trace the init (CVE-2016-9962). A new user
+        # namespace is for its caller to map, who may not if the process is not dumpable.
+        joins.operations.insert(0, Operation("set_dumpable", "", (0,)))
     clone = Section()
     clone.add(
         "clone",
@@ -291,12 +300,12 @@ def _refuse_contradictions(config: dict[str, Any], namespaces: Namespaces) -> No
                     subject=pointer,
                     hint='add {"type": "mount"} to /linux/namespaces',
                 )
-        if (config.get("root") or {}).get("readonly"):
-            raise SpecError(
-                "/root/readonly: the host's own mounts cannot be made read-only",
-                subject="/root/readonly",
-                hint='add {"type": "mount"} to /linux/namespaces',
-            )
+    if "mount" not in namespaces.new and (config.get("root") or {}).get("readonly"):
+        raise SpecError(
+            "/root/readonly: the mounts of a namespace that others use cannot be made read-only",
+            subject="/root/readonly",
+            hint='add {"type": "mount"} without a path to /linux/namespaces',
+        )
     for name, kind in (("hostname", "uts"), ("domainname", "uts")):
         if config.get(name) and not namespaces.has(kind):
             raise SpecError(
@@ -345,8 +354,12 @@ def _file_system(
     namespaces: Namespaces,
     root: int,
 ) -> None:
-    plan.container.add("propagation", "/linux/rootfsPropagation", "/", MS_SLAVE, 1)
-    plan.container.add("attach_root", "/root/path", root, request.rootfs)
+    if "mount" in namespaces.new:
+        plan.container.add("propagation", "/linux/rootfsPropagation", "/", MS_SLAVE, 1)
+        plan.container.add("attach_root", "/root/path", root, request.rootfs)
+    else:
+        # Others live in a joined namespace: its mounts and its root stay as they are.
+        plan.container.add("use_root", "/root/path", request.rootfs)
     compile_mounts(plan, config, host, namespaces, request.bundle, request.cgroup_mounts)
     if request.notify_directory:
         slot = plan.slot()
@@ -357,7 +370,6 @@ def _file_system(
 
 def _console(
     plan: PlanWriter,
-    config: dict[str, Any],
     socket: int,
     peer: int,
     process: dict[str, Any],
@@ -378,9 +390,7 @@ def _console(
     )
 
 
-def _hooks(
-    plan: PlanWriter, kind: str, hooks: dict[str, Any], request: CreateRequest
-) -> None:
+def _hooks(plan: PlanWriter, kind: str, hooks: dict[str, Any], request: CreateRequest) -> None:
     for index, hook in enumerate(hooks.get(kind) or ()):
         head, tail = request.state_json
         if kind == "startContainer":
@@ -402,19 +412,19 @@ def _enter_root(
     plan: PlanWriter,
     config: dict[str, Any],
     request: CreateRequest,
-    own_mounts: bool,
+    namespaces: Namespaces,
     root: int,
 ) -> None:
-    if not own_mounts:
-        plan.container.add("change_root", "/root/path", root)
+    if "mount" not in namespaces.new:
+        # Without a slot: the directory that use_root has opened inside a joined namespace.
+        slot = NO_SLOT if namespaces.has("mount") else root
+        plan.container.add("change_root", "/root/path", slot)
         return
     plan.container.add("move_root" if request.no_pivot else "pivot_root", "/root/path")
     wanted = (config.get("linux") or {}).get("rootfsPropagation")
     if wanted:
         flags, recursive = _PROPAGATION[wanted]
-        plan.container.add(
-            "root_propagation", "/linux/rootfsPropagation", flags, int(recursive)
-        )
+        plan.container.add("root_propagation", "/linux/rootfsPropagation", flags, int(recursive))
 
 
 def _groups_denied(host: Host, namespaces: Namespaces, linux: dict[str, Any]) -> bool:
@@ -445,8 +455,7 @@ def _sysctl_path(name: str, namespaces: Namespaces) -> str:
                 if namespaces.has(kind):
                     return path
                 raise SpecError(
-                    f'{pointer}: sysctl "{name}" is not allowed without a private {kind} '
-                    f"namespace",
+                    f'{pointer}: sysctl "{name}" is not allowed without a private {kind} namespace',
                     subject=pointer,
                     hint=f'add {{"type": "{kind}"}} to /linux/namespaces',
                 )

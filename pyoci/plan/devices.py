@@ -1,4 +1,4 @@
-"""``/linux/devices`` and the devices and links that every container has (config-linux.md, Devices)."""
+"""``/linux/devices``, and the devices and links that every container has (config-linux.md)."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ _DOING: dict[str, str] = {
 
 
 def _arguments(operation: Operation) -> dict[str, Any]:
-    return {name: value for name, value in operation.arguments().items()}
+    return dict(operation.arguments())
 
 
 def _strerror(number: int) -> str:
@@ -135,7 +135,7 @@ def explain(
     *,
     pointer: str = "/process",
 ) -> PyociError:
-    """Give the error that a failed operation means to the caller of ``create``, ``run`` or ``exec``.
+    """Give the error that a failed operation means to the caller of create, run or exec.
 
     ``rootfs`` is the container's root as the host sees it, for a diagnosis of commands that cannot
     be executed.
@@ -144,7 +144,9 @@ def explain(
     if operation is None:
         return InitError(f"the container's init failed: {failure.detail}", errno=failure.errno)
     if operation.name in _COMMAND_OPERATIONS:
-        return _command(failure, process, rootfs, pointer)
+        # An exec's rootfs is seen through a process of the container, with its mounts.
+        mounts = (config.get("mounts") or []) if pointer else []
+        return _command(failure, process, rootfs, pointer, mounts)
     arguments = _arguments(operation)
     reason = _strerror(failure.errno)
     hint = _HINTS.get((operation.name, failure.errno))
@@ -168,16 +170,17 @@ def explain(
         template = _DOING.get(operation.name, operation.name.replace("_", " "))
         doing = template.format(**arguments)
         message = f"unable to {doing}{detail}: {reason}"
-    kind = HostError if failure.errno in (codes.ENOSYS, codes.ENODEV) else InitError
-    if kind is HostError:
+    if failure.errno in (codes.ENOSYS, codes.ENODEV):
         return HostError(message, subject=operation.pointer or None, hint=hint)
-    return InitError(
-        message, subject=operation.pointer or None, hint=hint, errno=failure.errno
-    )
+    return InitError(message, subject=operation.pointer or None, hint=hint, errno=failure.errno)
 
 
 def _command(
-    failure: Failure, process: dict[str, Any], rootfs: str, pointer: str
+    failure: Failure,
+    process: dict[str, Any],
+    rootfs: str,
+    pointer: str,
+    mounts: list[dict[str, Any]],
 ) -> CommandError:
     from pyoci.diagnose import explain_exec_failure
 
@@ -190,6 +193,7 @@ def _command(
         failure.errno,
         user.get("uid") or 0,
         user.get("gid") or 0,
+        mounts=mounts,
     )
     return CommandError(
         diagnosis.message,

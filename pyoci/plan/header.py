@@ -1,12 +1,14 @@
 """Generates the init's C header from the operation table: ``python -m pyoci.plan.header``.
 
-For every operation an enumerator ``OP_<NAME>``, enumerators ``<NAME>_<FIELD>`` for the index of each
-field, and its row in ``signatures``: one letter per field (i int, s str, b bytes, l list).
+For every operation an enumerator ``OP_<NAME>``, enumerators ``<NAME>_<FIELD>`` for the index of
+each field, a row of ``FOR_EACH_OPERATION``, and its row in ``signatures``: one letter per field
+(i int, f slot, s str, b bytes, l list), for the one file that defines PLAN_SIGNATURES.
 """
 
 from __future__ import annotations
 
 from pyoci.plan.operations import (
+    COVERED_MODE,
     INSIDE_PROC,
     MAX_SLOTS,
     NOFOLLOW_TARGET,
@@ -16,7 +18,7 @@ from pyoci.plan.operations import (
     TARGET_FILE,
 )
 
-_LETTERS = {"int": "i", "str": "s", "bytes": "b", "list": "l"}
+_LETTERS = {"int": "i", "slot": "f", "str": "s", "bytes": "b", "list": "l"}
 _CONSTANTS = {
     "MAX_SLOTS": MAX_SLOTS,
     "TARGET_DIRECTORY": TARGET_DIRECTORY,
@@ -24,6 +26,7 @@ _CONSTANTS = {
     "REAL_DIRECTORY": REAL_DIRECTORY,
     "INSIDE_PROC": INSIDE_PROC,
     "NOFOLLOW_TARGET": NOFOLLOW_TARGET,
+    "COVERED_MODE": COVERED_MODE,
 }
 
 
@@ -44,11 +47,14 @@ def header() -> str:
         fields = [f"{name}_{field.partition(':')[0]}".upper() for field in signature.split()]
         if fields:
             lines.append("enum { " + ", ".join(fields) + " };")
-    lines += ["", "static const char *const signatures[OP_COUNT + 1] = {"]
+    lines += ["", "#define FOR_EACH_OPERATION(X) \\"]
+    lines += [f"    X(OP_{name.upper()}, op_{name}) \\" for name, _ in OPERATIONS]
+    lines += ["", "#ifdef PLAN_SIGNATURES"]
+    lines += ["static const char signatures[OP_COUNT + 1][MAX_FIELDS + 1] = {"]
     for name, signature in OPERATIONS:
         letters = "".join(_LETTERS[field.partition(":")[2]] for field in signature.split())
         lines.append(f'    [OP_{name.upper()}] = "{letters}",')
-    lines += ["};", "", "#endif", ""]
+    lines += ["};", "#endif", "", "#endif", ""]
     return "\n".join(lines)
 
 

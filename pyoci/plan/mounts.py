@@ -10,6 +10,7 @@ from __future__ import annotations
 from pyoci.errors import SpecError
 from pyoci.plan.namespaces import map_text
 from pyoci.plan.operations import (
+    COVERED_MODE,
     INSIDE_PROC,
     NO_SLOT,
     NOFOLLOW_TARGET,
@@ -208,7 +209,7 @@ def _policy(target: str, kind: str, flags: MountFlags, pointer: str) -> int:
         raise SpecError(
             f"{pointer}: {target!r} cannot be mounted because it is inside /proc",
             subject=f"{pointer}/destination",
-            hint="mount it elsewhere: a mount there could redirect what the runtime writes to /proc",
+            hint="mount it elsewhere: a mount there could redirect what is written to /proc",
         )
     return policy
 
@@ -362,11 +363,13 @@ def _filesystem(
         )
     attributes = flags.attr_set
     options = flags.superblock + flags.data
+    policy = _policy(target, kind, flags, pointer)
     if kind == "tmpfs":
         # Deferred, see compile_mounts.
         attributes &= ~ATTR_RDONLY
         if not any(option.startswith("mode=") for option in options):
-            options = [*options, "mode=1777"] if target == "/dev/shm" else options
+            # As in runc: over /tmp of an image it is 1777, over /run it is not.
+            policy |= COVERED_MODE if target != "/dev/shm" else 0
     label = (config.get("linux") or {}).get("mountLabel")
     if label and kind not in ("proc", "sysfs"):
         options = [*options, f"context={label}"]
@@ -392,7 +395,7 @@ def _filesystem(
         slot,
         target,
         TARGET_DIRECTORY,
-        _policy(target, kind, flags, pointer),
+        policy,
         note=kind,
     )
     return slot

@@ -1,11 +1,10 @@
 """The vocabulary of the plan: every operation the init can execute, as data.
 
-One table, ``OPERATIONS``, is the contract between the two sides: Python encodes and describes from it
-(`encode.py`, `describe.py`), the build generates the init's C header from it (`header.py`). One
-constructor function per operation gives the type checker its arguments.
+One table, ``OPERATIONS``, is the contract between the two sides: Python encodes and describes from
+it (`encode.py`, `describe.py`), the build generates the init's C header from it (`header.py`).
 
-An operation holds the JSON pointer into config.json that it comes from (``""`` when it comes from no
-one place), so that a failure names its cause.
+An operation holds the JSON pointer into config.json that it comes from (``""`` when it comes from
+no one place), so that a failure names its cause.
 
 Where operations run::
 
@@ -16,8 +15,11 @@ Where operations run::
 *Slots* are the registers of the plan: small integers that name open descriptors. All descriptors
 are close-on-exec. ``NO_SLOT`` means none.
 
-Field types: ``int`` unsigned 64 bit (negative numbers as two's complement), ``str`` NUL-terminated
-without NUL inside, ``bytes`` counted, ``list`` strings, counted.
+Field types: ``int`` unsigned 64 bit (negative numbers as two's complement), ``slot`` the number of
+a slot as an int, ``str`` NUL-terminated without NUL inside, ``bytes`` counted, ``list`` strings,
+counted. The init closes a slot's descriptor after the last operation that names it.
+
+Flags of open(2) are x86's numbers on every architecture.
 """
 
 from __future__ import annotations
@@ -39,23 +41,24 @@ TARGET_FILE = 1
 REAL_DIRECTORY = 1  # no component may be a symlink: /proc and /sys (CVE-2019-19921, CVE-2023-27561)
 INSIDE_PROC = 2  # the target may lie on a procfs: only for the few names that runc allows
 NOFOLLOW_TARGET = 4  # the last component may not be followed
+COVERED_MODE = 8  # the mount's root takes the mode of the directory it covers
 
 # run order is the order of the plan; the table's order is only the numbering.
 OPERATIONS: tuple[tuple[str, str], ...] = (
     # -- descriptors, in the namespaces of the caller ---------------------------------------------
-    ("open_tree", "slot:int path:str recursive:int nofollow:int"),
-    ("open_file", "slot:int path:str flags:int"),
-    ("inherit_file", "slot:int number:int"),
-    ("connect_unix", "slot:int path:str"),
-    ("make_user_namespace", "slot:int uid_map:str gid_map:str"),
-    ("load_device_program", "cgroup:int program:bytes"),
+    ("open_tree", "slot:slot path:str recursive:int nofollow:int"),
+    ("open_file", "slot:slot path:str flags:int"),
+    ("inherit_file", "slot:slot number:int"),
+    ("connect_unix", "slot:slot path:str"),
+    ("make_user_namespace", "slot:slot uid_map:str gid_map:str"),
+    ("load_device_program", "cgroup:slot program:bytes"),
     ("write_file", "path:str data:bytes"),
     # -- namespaces -------------------------------------------------------------------------------
-    ("join_namespace", "slot:int type:int tolerant:int"),
-    ("join_process", "pidfd:int types:int"),
+    ("join_namespace", "slot:slot type:int tolerant:int"),
+    ("join_process", "pidfd:slot types:int"),
     ("unshare", "types:int"),
     ("time_namespace", "offsets:str"),
-    ("clone", "types:int cgroup:int pidfd_socket:int pidfd_payload:str"),
+    ("clone", "types:int cgroup:slot pidfd_socket:slot pidfd_payload:str"),
     ("sync", "name:str"),
     ("set_dumpable", "value:int"),
     ("become_root", "uid:int gid:int"),
@@ -63,13 +66,13 @@ OPERATIONS: tuple[tuple[str, str], ...] = (
     ("session_keyring", "name:str"),
     # -- mounts -----------------------------------------------------------------------------------
     ("propagation", "path:str flags:int recursive:int"),
-    ("attach_root", "slot:int path:str"),
+    ("attach_root", "slot:slot path:str"),
     ("use_root", "path:str"),
-    ("new_mount", "slot:int type:str source:str options:list attributes:int"),
-    ("mount_attributes", "slot:int set:int clear:int propagation:int recursive:int user_ns:int"),
-    ("attach_mount", "slot:int target:str kind:int policy:int"),
+    ("new_mount", "slot:slot type:str source:str options:list attributes:int"),
+    ("mount_attributes", "slot:slot set:int clear:int propagation:int recursive:int user_ns:slot"),
+    ("attach_mount", "slot:slot target:str kind:int policy:int"),
     ("remount", "target:str set:int clear:int propagation:int recursive:int"),
-    ("copy_up", "slot:int target:str"),
+    ("copy_up", "slot:slot target:str"),
     ("make_directory", "path:str mode:int"),
     ("make_device", "path:str mode:int major:int minor:int uid:int gid:int"),
     ("make_symlink", "target:str path:str"),
@@ -77,18 +80,18 @@ OPERATIONS: tuple[tuple[str, str], ...] = (
     ("readonly_path", "path:str"),
     ("pivot_root", ""),
     ("move_root", ""),
-    ("change_root", "slot:int"),
+    ("change_root", "slot:slot"),
     ("root_propagation", "flags:int recursive:int"),
     ("root_readonly", ""),
     # -- the kernel's own files -------------------------------------------------------------------
-    ("open_proc", "slot:int"),
-    ("write_proc", "proc:int path:str value:str"),
+    ("open_proc", "slot:slot"),
+    ("write_proc", "proc:slot path:str value:str"),
     ("hostname", "name:str"),
     ("domainname", "name:str"),
     ("loopback_up", ""),
     # -- terminal ---------------------------------------------------------------------------------
-    ("open_console", "slot:int socket:int width:int height:int uid:int gid:int mount:int"),
-    ("use_console", "slot:int"),
+    ("open_console", "slot:slot socket:slot width:int height:int uid:int gid:int mount:int"),
+    ("use_console", "slot:slot"),
     ("own_stdio", "uid:int"),
     # -- the process ------------------------------------------------------------------------------
     ("run_hook", "path:str args:list env:list timeout:int state_head:str state_tail:str"),
@@ -104,10 +107,10 @@ OPERATIONS: tuple[tuple[str, str], ...] = (
     ("capabilities", "effective:int permitted:int inheritable:int ambient:int"),
     ("no_new_privileges", ""),
     ("change_directory", "path:str tolerant:int"),
-    ("seccomp", "program:bytes flags:int listener:int"),
+    ("seccomp", "program:bytes flags:int listener:slot"),
     ("home_from_passwd", "uid:int"),
     ("find_program", ""),
-    ("wait_start", "fifo:int report:int"),
+    ("wait_start", "fifo:slot report:slot"),
     ("close_files", "first:int"),
     ("program", "args:list env:list"),
     ("exec", ""),
@@ -117,17 +120,15 @@ CODES: dict[str, int] = {row[0]: number + 1 for number, row in enumerate(OPERATI
 
 
 class Operation:
-    """One step of a plan: what it is called, its arguments, and where in config.json it comes from.
+    """One step of a plan: its name, its arguments, and where in config.json it comes from.
 
-    ``values`` are in the order of the operation's row in ``OPERATIONS``. ``note`` is for people: what
-    the step is about when its arguments do not say it (the source of a bind mount, say).
+    ``values`` are in the order of the operation's row in ``OPERATIONS``. ``note`` is for people:
+    what the step is about when its arguments do not say it (the source of a bind mount, say).
     """
 
     __slots__ = ("name", "note", "pointer", "values")
 
-    def __init__(
-        self, name: str, pointer: str, values: tuple[Value, ...], note: str = ""
-    ) -> None:
+    def __init__(self, name: str, pointer: str, values: tuple[Value, ...], note: str = "") -> None:
         self.name = name
         self.pointer = pointer
         self.values = values

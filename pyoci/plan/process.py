@@ -6,6 +6,8 @@ are left, then what can only be taken away.
 
 from __future__ import annotations
 
+from pyoci.plan.host import CAP_SYS_ADMIN
+from pyoci.plan.namespaces import Namespaces
 from pyoci.plan.operations import NO_SLOT
 from pyoci.spec.tables.capabilities import CAPABILITIES
 from pyoci.spec.tables.rlimits import RLIMITS
@@ -68,6 +70,27 @@ def capability_mask(names: list[str], host: Host, warnings: list[str]) -> int:
         else:
             mask |= 1 << number
     return mask
+
+
+def capability_sets(
+    capabilities: dict[str, list[str]], host: Host, warnings: list[str]
+) -> tuple[int, int, int, int]:
+    """Give the effective, permitted, inheritable and ambient sets as bit masks.
+
+    An ambient capability has to be permitted and inheritable (capabilities(7)). Configurations
+    often have one that is not: it is left out, with a warning, as in runc.
+    """
+    effective, permitted, inheritable, ambient = (
+        capability_mask(capabilities.get(name) or [], host, [])
+        for name in ("effective", "permitted", "inheritable", "ambient")
+    )
+    impossible = ambient & ~(permitted & inheritable)
+    warnings += [
+        f"{name} is not made ambient: it is not both permitted and inheritable"
+        for name, number in CAPABILITIES.items()
+        if impossible >> number & 1
+    ]
+    return effective & permitted, permitted, inheritable, ambient & ~impossible
 
 
 def scheduler_attributes(scheduler: dict[str, Any]) -> bytes:
@@ -176,10 +199,7 @@ def compile_process(
         )
     if user.get("umask") is not None:
         add("umask", f"{pointer}/user/umask", user["umask"])
-    # Before the privileges to do so are given up (seccomp(2)): without no_new_privs a filter needs
-    # CAP_SYS_ADMIN.
-    if filter is not None and not unprivileged:
-        add("seccomp", "/linux/seccomp", filter.program, filter.flags, filter.listener)
+    sets = capability_sets(capabilities, host, warnings)
     bounding = capability_mask(capabilities.get("bounding") or [], host, warnings)
     add("bounding_set", f"{pointer}/capabilities/bounding", bounding)
     cwd = process.get("cwd") or "/"
@@ -191,20 +211,38 @@ def compile_process(
     )
     add("set_user", f"{pointer}/user", uid, gid, groups, int(keep_groups))
     add("change_directory", f"{pointer}/cwd", cwd, 0)
-    masks = [
-        capability_mask(capabilities.get(name) or [], host, [])
-        for name in ("effective", "permitted", "inheritable", "ambient")
-    ]
-    add("capabilities", f"{pointer}/capabilities", *masks)
+    # Without no_new_privs loading a filter needs CAP_SYS_ADMIN (seccomp(2)): it stays permitted up
+    # to then. Everything that can be done before is: a filter need not allow what the init does.
+    privileged_filter = filter is not None and not unprivileged
+    if privileged_filter and (host.privileged or Namespaces(config).has("user")):
+        effective, permitted, inheritable, _ = sets
+        kept = permitted | 1 << CAP_SYS_ADMIN
+        add("capabilities", f"{pointer}/capabilities", effective, kept, inheritable, 0)
+    else:
+        add("capabilities", f"{pointer}/capabilities", *sets)
     if unprivileged:
         add("no_new_privileges", f"{pointer}/noNewPrivileges")
-    add("program", f"{pointer}/args", process.get("args") or [], process.get("env") or [])
+    environment = last_of_each(process.get("env") or [])
+    add("program", f"{pointer}/args", process.get("args") or [], environment)
     add("home_from_passwd", f"{pointer}/env", uid)
     add("find_program", f"{pointer}/args/0")
     add("close_files", "", 3 + preserve)
-    if filter is not None and unprivileged and filter.listener != NO_SLOT:
-        # The runtime has to be there still, to hand the listener on.
+    if filter is not None and (privileged_filter or filter.listener != NO_SLOT):
+        # With a listener it is loaded here as well: the runtime has to be there still, to hand the
+        # listener on.
         add("seccomp", "/linux/seccomp", filter.program, filter.flags, filter.listener)
+    if privileged_filter:
+        add("capabilities", f"{pointer}/capabilities", *sets)
+
+
+def last_of_each(environment: list[str]) -> list[str]:
+    """Give an environment in which every variable is once: what is set last counts."""
+    variables: dict[str, str] = {}
+    for entry in environment:
+        name = entry.partition("=")[0]
+        variables.pop(name, None)
+        variables[name] = entry
+    return list(variables.values())
 
 
 def late_filter(

@@ -22,12 +22,12 @@ from __future__ import annotations
 import fcntl
 import os
 
-from pyoci.errors import HostError, PyociError
+from pyoci.errors import HostError, PyociError, reason
 from pyoci.plan.encode import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from pyoci.plan.operations import Operation
 
@@ -177,7 +177,7 @@ class Stage:
             os.close(status_read)
             os.close(go_write)
             raise HostError(
-                f"cannot start the container's init: {(error.strerror or '').lower()}",
+                f"cannot start the container's init: {reason(error)}",
                 hint="memfd_create(2) files have to be executable: see the sysctl vm.memfd_noexec",
             ) from None
         finally:
@@ -195,7 +195,7 @@ class Stage:
 
         Raises Failure when an operation fails, and whatever the callbacks raise.
         """
-        while message := self._next():
+        for message in self._messages():
             if message.kind == PID:
                 self.pid = message.index
                 self._reap_stage()
@@ -249,6 +249,22 @@ class Stage:
                 except ChildProcessError:
                     pass
         self.pid = self.stage_pid = 0
+
+    def _messages(self) -> Iterator[Message]:
+        """Give the messages in order: the PID first, which another process tells than the rest.
+
+        The container may have come to its first sync, or failed, before the stage has said which
+        process it is.
+        """
+        early: list[Message] = []
+        while message := self._next():
+            if message.kind != PID and not self.pid:
+                early.append(message)
+                continue
+            yield message
+            yield from early
+            early = []
+        yield from early
 
     def _next(self) -> Message | None:
         while not self._queue:

@@ -26,10 +26,10 @@ class Section:
 class PlanWriter:
     """The sections of a plan and the slots they share.
 
-    ``host`` runs in the stage, in the caller's namespaces; ``entry`` and then ``container`` after the
-    clone. ``sources`` opens trees of the host: in the stage, which has the caller's privileges; for a
-    caller without CAP_SYS_ADMIN in the container after ``entry``, which has the privileges of its
-    user namespace over its copy of the host's mounts.
+    ``host`` runs in the stage, in the caller's namespaces; ``entry`` and then ``container`` after
+    the clone. ``sources`` opens trees of the host: in the stage, which has the caller's privileges;
+    for a caller without CAP_SYS_ADMIN in the container after ``entry``, which has the privileges of
+    its user namespace over its copy of the host's mounts.
     """
 
     __slots__ = ("_next_slot", "container", "entry", "host", "late", "privileged", "sources")
