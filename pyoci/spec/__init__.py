@@ -1,1 +1,1 @@
-"""TODO docstring of pyoci.spec."""
+"""config.json: read (`bundle`), decoded (`json_text`), checked (`check`); its names (`tables`)."""

@@ -1,0 +1,1 @@
+"""The names of the specification and the numbers of the kernel, as data."""
