@@ -18,8 +18,8 @@ _CHUNK = 65536
 class Console:
     """The runtime's side of a container's terminal.
 
-    ``number`` is the descriptor of the socket that the init sends the pty master to; `receive` takes
-    it. As a context the caller's terminal is in raw mode, and put back as it was at the end.
+    ``number`` is the descriptor of the socket that the init sends the pty master to; `receive`
+    takes it. As a context the caller's terminal is in raw mode, and put back as it was at the end.
     """
 
     __slots__ = ("_ours", "_saved", "_stdin", "master", "number")
@@ -72,9 +72,7 @@ class Console:
         )
         mode[1] &= ~termios.OPOST
         mode[2] = mode[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
-        mode[3] &= ~(
-            termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN
-        )
+        mode[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
         termios.tcsetattr(self._stdin, termios.TCSADRAIN, mode)
 
     def resize(self) -> None:

@@ -1,13 +1,29 @@
 """Errors of the runtime: one class per thing that a caller can act on.
 
-The class docstring says when it is raised; ``code`` is stable and goes into JSON logs. The message is
-one line: what was being done, to what, why it failed. ``hint`` says what to do about it. Messages that
-engines match on (``container does not exist``, ``executable file not found in $PATH``, …) keep runc's
-words; strerror texts appear only when the user's command or mount is at fault, because Docker and
-podman turn them into exit statuses 126 and 127.
+The class docstring says when it is raised; ``code`` is stable and goes into JSON logs. The message
+is one line: what was being done, to what, why it failed. ``hint`` says what to do about it.
+Messages that engines match on (``container does not exist``, ``executable file not found in
+$PATH``, …) keep runc's words; strerror texts appear only when the user's command or mount is at
+fault, because Docker and podman turn them into exit statuses 126 and 127: elsewhere use `reason`.
 """
 
 from __future__ import annotations
+
+import errno
+
+
+def reason(error: OSError) -> str:
+    """Give an OSError's reason for a message about something other than the user's command.
+
+    Not the kernel's words alone: "no such file or directory" makes engines report that the user's
+    command is missing (exit status 127).
+    """
+    return {
+        errno.ENOENT: "it, or a directory on the way to it, does not exist",
+        errno.EACCES: "access is denied",
+        errno.EPERM: "access is denied",
+        errno.ENOTDIR: "something on the way to it is no directory",
+    }.get(error.errno or 0, (error.strerror or str(error)).lower())
 
 
 class PyociError(Exception):

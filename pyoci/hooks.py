@@ -10,7 +10,7 @@ import os
 import select
 import time
 
-from pyoci.errors import HookError
+from pyoci.errors import HookError, reason
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
     except OSError as error:
         os.close(stderr_read)
         raise HookError(
-            f"error running {kind} hook #{index}: cannot execute {path}: "
-            f"{(error.strerror or '').lower()}",
+            f"error running {kind} hook #{index}: cannot execute {path}: {reason(error)}",
             subject=pointer,
             hint="the path has to be an executable file of the host",
         ) from None

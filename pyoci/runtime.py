@@ -162,8 +162,8 @@ class Container:
     def wait(self, timeout: float | None = None) -> int:
         """Wait until the container's process ends; gives its exit status as a shell would.
 
-        Only for containers that this process created. ``timeout`` is in seconds; raises TimeoutError
-        when it passes.
+        Only for containers that this process created. ``timeout`` is in seconds; raises
+        TimeoutError when it passes.
         """
         if self._status is None:
             if not self._pid:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyoci import phases
 from pyoci.errors import UsageError
 from pyoci.lifecycle.create import CreateOptions, create
 from pyoci.lifecycle.run import pass_sockets
@@ -18,7 +19,9 @@ def run(
     invocation: Invocation, settings: Settings, options: dict[str, Any], arguments: list[str]
 ) -> int:
     """Create a container that waits for start."""
+    phases.mark("modules")
     bundle = load_bundle(bundle_path(invocation, options))
+    phases.mark("load")
     settled = create_options(invocation, settings, options)
     pass_sockets(bundle, settled, invocation.environ)
     _, warnings = create(settings.root, arguments[0], bundle, settled)
@@ -55,17 +58,20 @@ def create_options(
 
 
 def check_preserved(count: int) -> None:
-    """Raise UsageError unless descriptors 3 to 2 + count are open."""
+    """Raise UsageError unless the caller has passed on descriptors 3 to 2 + count."""
     import fcntl
 
     for number in range(3, 3 + count):
         try:
-            fcntl.fcntl(number, fcntl.F_GETFD)
+            # Our own (the log, say) are close-on-exec: what came through an exec is not.
+            passed = not fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
         except OSError:
+            passed = False
+        if not passed:
             raise UsageError(
                 f"--preserve-fds {count}: file descriptor {number} is not open",
                 hint="the descriptors to keep are 3 and the following, without gaps",
-            ) from None
+            )
 
 
 def _absolute(invocation: Invocation, path: str | None) -> str | None:

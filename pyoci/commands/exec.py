@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyoci.commands.create import check_preserved
-from pyoci.errors import PyociError, UsageError
+from pyoci.errors import PyociError, UsageError, reason
 from pyoci.lifecycle.exec import ExecOptions, default_process, execute
 from pyoci.spec.json_text import decode
 from pyoci.state.store import Entry, read_file
@@ -91,7 +91,7 @@ def _foreground(
 
 
 def _process(entry: Entry, options: dict[str, Any], command: list[str]) -> dict[str, Any]:
-    """Give the process to execute: from ``--process``, or the container's with the flags' changes."""
+    """Give the process to execute: ``--process``, or the container's with the flags' changes."""
     path = options.get("process")
     if path:
         return _process_file(path)
@@ -131,7 +131,7 @@ def _process_file(path: str) -> dict[str, Any]:
         value = decode(read_file(path), what=path)
     except OSError as error:
         raise PyociError(
-            f"cannot read the process file {path}: {(error.strerror or '').lower()}",
+            f"cannot read the process file {path}: {reason(error)}",
             subject=path,
             hint="--process takes the path of a JSON file with a process object",
         ) from None

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from pyoci.commands.state import describe
-from pyoci.errors import PyociError, UsageError
+from pyoci.errors import PyociError, UsageError, reason
 from pyoci.lifecycle.report import owner_name
 from pyoci.spec.json_text import encode
 from pyoci.state.store import Entry, entries
@@ -63,7 +61,7 @@ def _ids(settings: Settings) -> list[str]:
         ) from None
     except OSError as error:
         raise PyociError(
-            f"cannot read the state root {settings.root}: {os.strerror(error.errno or 0).lower()}",
+            f"cannot read the state root {settings.root}: {reason(error)}",
             subject=settings.root,
         ) from None
 

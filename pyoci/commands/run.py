@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyoci import phases
 from pyoci.commands.create import bundle_path, create_options
 from pyoci.errors import UsageError
 from pyoci.lifecycle import run as lifecycle
@@ -18,7 +19,9 @@ def run(
     invocation: Invocation, settings: Settings, options: dict[str, Any], arguments: list[str]
 ) -> int:
     """Create a container and start it; in the foreground give its exit status."""
+    phases.mark("modules")
     bundle = load_bundle(bundle_path(invocation, options))
+    phases.mark("load")
     settled = create_options(invocation, settings, options)
     lifecycle.pass_sockets(bundle, settled, invocation.environ)
     if options.get("detach"):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from pyoci import cgroup as cgroups
-from pyoci.errors import PyociError, UsageError
+from pyoci import phases
+from pyoci.errors import PyociError, UsageError, reason
 from pyoci.lifecycle.identity import write_mappings
 from pyoci.lifecycle.report import caller, now, split_state_text, state_text
 from pyoci.plan.create import CreateRequest, compile_create
@@ -14,7 +15,7 @@ from pyoci.plan.process import Filter
 from pyoci.plan.stage import Failure, Stage
 from pyoci.spec.check import check_config
 from pyoci.state.process import stat_fields
-from pyoci.state.store import FIFO, REPORT, Entry, State, write_atomically
+from pyoci.state.store import FIFO, REPORT, SECCOMP_CACHE, Entry, State, write_atomically
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def create(
         creator_start_time=creator_start,
     )
     entry.claim()
+    phases.mark("check")
     creation = Creation(entry, state, bundle.config)
     try:
         _create(creation, bundle, options, host, warnings)
@@ -164,11 +166,14 @@ def _create(
     operations = compile_create(
         config, _request(creation, options, cgroup, host, listener), host, warnings
     )
+    phases.mark("plan")
     creation.cgroup = cgroup
     cgroup.create(linux.get("resources") or {}, None)
     cgroup.apply(linux.get("resources") or {})
     state.cgroup = cgroup.record()
+    phases.mark("cgroup")
     stage = creation.stage = _start_stage(operations, options, listener)
+    phases.mark("stage")
 
     def on_pid(pid: int) -> None:
         state.pid = pid
@@ -205,6 +210,7 @@ def _create(
             listener.close()
     if not created:
         raise _died(stage)
+    phases.mark("init")
     stage.close()
     warnings += stage.warnings
 
@@ -242,9 +248,7 @@ def _request(
     if directory is not None and not host.in_user_namespace and host.privileged:
         rules = (linux.get("resources") or {}).get("devices")
         if rules:
-            device_program = cgroups.device_program(
-                [*rules, *cgroups.default_device_rules()]
-            )
+            device_program = cgroups.device_program([*rules, *cgroups.default_device_rules()])
     return CreateRequest(
         id=state.id,
         bundle=state.bundle,
@@ -273,7 +277,9 @@ def compiled_filter(root: str, linux: dict[str, Any]) -> Filter | None:
         return None
     from pyoci.seccomp import load_filter
 
-    filter_ = load_filter(profile, cache_dir=f"{root}/.seccomp", native=os.uname().machine)
+    phases.mark("plan")
+    filter_ = load_filter(profile, cache_dir=f"{root}/{SECCOMP_CACHE}", native=os.uname().machine)
+    phases.mark("seccomp")
     return Filter(filter_.program, filter_.flags)
 
 
@@ -391,8 +397,7 @@ def _send_listener(listener: Listener, linux: dict[str, Any], state: State) -> N
         connection.sendall(data[sent:])
     except OSError as error:
         raise PyociError(
-            f"cannot send the seccomp listener to {listener.path}: "
-            f"{(error.strerror or str(error)).lower()}",
+            f"cannot send the seccomp listener to {listener.path}: {reason(error)}",
             subject="/linux/seccomp/listenerPath",
             hint="an agent has to listen there before the container starts",
         ) from None

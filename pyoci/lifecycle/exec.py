@@ -58,9 +58,7 @@ class ExecOptions:
         self.stdio = stdio
 
 
-def execute(
-    entry: Entry, process: dict[str, Any], options: ExecOptions
-) -> tuple[int, list[str]]:
+def execute(entry: Entry, process: dict[str, Any], options: ExecOptions) -> tuple[int, list[str]]:
     """Execute a process in a running (or created) container.
 
     The process is a child of the caller: gives its PID, and warnings.
@@ -105,9 +103,7 @@ def _pidfd(state: State) -> int:
     try:
         pidfd = os.pidfd_open(state.pid)
     except OSError:
-        raise ContainerStateError(
-            "cannot exec in a stopped container", subject=state.id
-        ) from None
+        raise ContainerStateError("cannot exec in a stopped container", subject=state.id) from None
     if not is_alive(state.pid, state.start_time):
         os.close(pidfd)
         raise ContainerStateError("cannot exec in a stopped container", subject=state.id)
@@ -129,10 +125,10 @@ def _execute(
     sub = _sub_cgroups(options.cgroup)
     directory = None
     if cgroup is not None and host.privileged:
-        directory = cgroup.directory_for_clone()
+        directory = cgroup.directory_for_clone(state.pid)
         if directory is not None and sub:
             directory = _below(directory, sub.get("", "/"))
-    root = None if Namespaces(config).has("mount") else f"/proc/{state.pid}/root"
+    root = None if "mount" in Namespaces(config).new else f"/proc/{state.pid}/root"
     request = ExecRequest(
         id=state.id,
         pidfd=pidfd,
@@ -158,7 +154,7 @@ def _execute(
 
     def on_pid(pid: int) -> None:
         if cgroup is not None and directory is None:
-            cgroup.attach_exec(pid, sub)
+            cgroup.attach(pid, below=sub or None, init_pid=state.pid)
 
     def on_sync(name: str) -> None:
         nonlocal ready

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import _signal
 import os
 import select
-
-import _signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ class Signals:
         _signal.set_wakeup_fd(-1)
         for number, handler in self._previous.items():
             if handler is not None:
-                _signal.signal(number, handler)  # type: ignore[arg-type]
+                _signal.signal(number, handler)
         os.close(self.descriptor)
         os.close(self._write)
 

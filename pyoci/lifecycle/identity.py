@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pyoci.errors import HostError, PyociError
+from pyoci.errors import HostError, PyociError, reason
 from pyoci.plan.namespaces import map_text
 
 TYPE_CHECKING = False
@@ -45,8 +45,7 @@ def _write(path: str, text: str, pointer: str) -> None:
             os.close(descriptor)
     except OSError as error:
         raise HostError(
-            f"{pointer}: the kernel does not take the id mappings: "
-            f"{(error.strerror or '').lower()}",
+            f"{pointer}: the kernel does not take the id mappings: {reason(error)}",
             subject=pointer,
             hint="ranges may not overlap, and the host's ids have to be the caller's to give",
         ) from None
@@ -55,9 +54,7 @@ def _write(path: str, text: str, pointer: str) -> None:
 def _run_helper(kind: str, pid: int, mappings: list[dict[str, int]]) -> None:
     name = _HELPERS[kind]
     pointer = f"/linux/{kind}Mappings"
-    path = next(
-        (f"{d}/{name}" for d in _DIRECTORIES if os.access(f"{d}/{name}", os.X_OK)), None
-    )
+    path = next((f"{d}/{name}" for d in _DIRECTORIES if os.access(f"{d}/{name}", os.X_OK)), None)
     if path is None:
         raise HostError(
             f"{pointer}: mapping more than one id as an ordinary user needs {name}",
@@ -74,7 +71,7 @@ def _run_helper(kind: str, pid: int, mappings: list[dict[str, int]]) -> None:
         )
     except OSError as error:
         os.close(read_end)
-        raise PyociError(f"cannot run {path}: {error.strerror}") from None
+        raise PyociError(f"cannot run {path}: {reason(error)}") from None
     finally:
         os.close(write_end)
     output = os.read(read_end, 4096).decode("utf-8", "replace").strip()

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from pyoci.spec.bundle import Bundle
 
 
-def run_detached(
-    root: str, container_id: str, bundle: Bundle, options: CreateOptions
-) -> list[str]:
+def run_detached(root: str, container_id: str, bundle: Bundle, options: CreateOptions) -> list[str]:
     """Create a container and execute its program; gives warnings."""
     options.wait = False
     state, warnings = create(root, container_id, bundle, options)

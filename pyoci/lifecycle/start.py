@@ -6,6 +6,7 @@ import errno
 import os
 import select
 
+from pyoci import phases
 from pyoci.errors import ContainerStateError, HookError, PyociError
 from pyoci.lifecycle.find import status_of
 from pyoci.lifecycle.report import state_text
@@ -28,9 +29,11 @@ def start(entry: Entry) -> None:
     try:
         state = entry.read()
         _check_status(entry, state)
+        phases.mark("check")
         _release(entry)
         _check_report(entry, state)
         os.unlink(entry.file(FIFO))
+        phases.mark("exec")
         run_poststart(entry, state)
     finally:
         os.close(lock)
@@ -104,10 +107,10 @@ def _check_report(entry: Entry, state: State) -> None:
     messages, _ = parse_messages(data[:8192])
     for message in messages:
         if message.kind == FAILED:
-            _raise_failure(entry, state, message.index, message.errno, message.detail)
+            _raise_failure(entry, state, message.errno, message.detail)
 
 
-def _raise_failure(entry: Entry, state: State, index: int, number: int, detail: str) -> None:
+def _raise_failure(entry: Entry, state: State, number: int, detail: str) -> None:
     from pyoci.plan.failure import explain
     from pyoci.plan.operations import Operation
 
@@ -118,7 +121,7 @@ def _raise_failure(entry: Entry, state: State, index: int, number: int, detail: 
     values: tuple[str, ...] = ()
     if detail.startswith("hook"):
         raise HookError(
-            f"error running startContainer hook: {detail}",
+            f"error running startContainer {detail}",
             subject="/hooks/startContainer",
             hint="run the hook by hand inside the container's root",
         )

@@ -8,6 +8,6 @@ One directory per container below the state root::
     <root>/<id>/start.report   what the init has to say after the runtime is gone
     <root>/<id>/lock           held (flock) by the command that changes the container
 
-The directory itself is the claim on the ID: it is made with mkdir(2), so of several creates with the
-same ID one wins.
+The directory itself is the claim on the ID: it is made with mkdir(2), so of several creates with
+the same ID one wins.
 """

@@ -1,4 +1,4 @@
-"""Which process a PID means: PIDs are reused, a PID with its start time is not (proc_pid_stat(5))."""
+"""Which process a PID means: PIDs are reused, one with its start time is not (proc_pid_stat(5))."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ GONE = ""
 
 
 def stat_fields(pid: int) -> tuple[str, int]:
-    """Give (state letter, start time in clock ticks since boot) of a process; ``("", 0)`` if gone."""
+    """Give a process's (state letter, start time in ticks since boot); ``("", 0)`` if gone."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -11,6 +11,7 @@ from pyoci.errors import (
     ContainerNotFoundError,
     PyociError,
     StateFileError,
+    reason,
 )
 from pyoci.spec.json_text import decode, encode
 from pyoci.state.ident import check_id
@@ -25,6 +26,7 @@ CONFIG_FILE = "config.json"
 FIFO = "exec.fifo"
 REPORT = "start.report"
 LOCK = "lock"
+SECCOMP_CACHE = "@seccomp"  # below the state root; no container can have this name
 MAX_STATE_SIZE = 16 << 20
 
 
@@ -61,7 +63,7 @@ class Entry:
             ) from None
         except OSError as error:
             raise PyociError(
-                f"cannot make the state directory {self.path}: {_reason(error)}",
+                f"cannot make the state directory {self.path}: {reason(error)}",
                 subject=self.root,
                 hint="check the state root (--root): it has to be a writable directory",
             ) from None
@@ -114,7 +116,7 @@ class Entry:
                 descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             else:
                 raise PyociError(
-                    f"cannot lock container {self.id}: {_reason(error)}", subject=self.id
+                    f"cannot lock container {self.id}: {reason(error)}", subject=self.id
                 ) from None
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         if not self.exists():
@@ -149,7 +151,7 @@ class Entry:
                 if self.exists():
                     raise self.damaged("is missing") from None
                 raise self.not_found() from None
-            raise self.damaged(f"cannot be read: {_reason(error)}") from None
+            raise self.damaged(f"cannot be read: {reason(error)}") from None
         if not data:
             raise self.damaged("is empty")
         try:
@@ -172,7 +174,12 @@ class Entry:
         write_atomically(self.file(CONFIG_FILE), data)
 
     def read_config(self) -> dict[str, Any]:
-        """Give config.json as it was at create."""
+        """Give config.json as it was at create.
+
+        Raises ContainerNotFoundError, or StateFileError when the file cannot be used.
+        """
+        if not self.exists():
+            raise self.not_found()
         try:
             data = read_file(self.file(CONFIG_FILE))
             config = decode(data, what=self.file(CONFIG_FILE))
@@ -181,7 +188,7 @@ class Entry:
         except (OSError, PyociError, TypeError) as error:
             raise StateFileError(
                 f"container {self.id}: its saved configuration {self.file(CONFIG_FILE)} cannot be "
-                f"used: {error}",
+                f"used: {reason(error) if isinstance(error, OSError) else error}",
                 subject=self.id,
                 hint=f"remove the container with: pyoci delete --force {self.id}",
             ) from None
@@ -259,7 +266,7 @@ class State:
 
     @classmethod
     def from_json(cls, value: object) -> State:
-        """Take what state.json holds; raises TypeError or KeyError when it is not such an object."""
+        """Take what state.json holds; raises TypeError or KeyError when it holds another thing."""
         if not isinstance(value, dict):
             raise TypeError("it holds no object")
         for name in ("id", "ociVersion", "bundle", "rootfs", "created"):
@@ -327,7 +334,7 @@ def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
         except OSError:
             pass
         raise PyociError(
-            f"cannot write {path}: {_reason(error)}",
+            f"cannot write {path}: {reason(error)}",
             subject=path,
             hint="check that the file system has room and can be written",
         ) from None
@@ -362,14 +369,3 @@ def entries(root: str) -> list[str]:
         if os.path.isdir(f"{root}/{name}"):
             found.append(name)
     return sorted(found)
-
-
-def _reason(error: OSError) -> str:
-    # Not the kernel's words alone: "no such file or directory" makes engines report that the
-    # user's command is missing (exit status 127).
-    return {
-        errno.ENOENT: "a directory on the way is missing",
-        errno.EACCES: "access denied",
-        errno.EPERM: "access denied",
-        errno.ENOTDIR: "something on the way is no directory",
-    }.get(error.errno or 0, (error.strerror or str(error)).lower())

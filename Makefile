@@ -1,0 +1,119 @@
+# make venv   .venv/ with both commands in .venv/bin
+# make lint   ruff and mypy
+# make test   everything above, the tests and a short fuzz run
+# make demo   a Dockerfile becomes a signed image and runs
+#
+# Each target prepares whatever it needs, Debian packages included when run as root, and is quick
+# when repeated. Elsewhere than on Debian the programs have to be there already.
+
+# Debian's own Python where there is one: other builds of it start more slowly.
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+BIN := .venv/bin
+STAMPS := .venv/.stamps
+
+BUILD_PACKAGES := gcc libc6-dev python3 python3-venv
+TEST_PACKAGES := $(BUILD_PACKAGES) busybox-static clang groff-base libclang-rt-14-dev libseccomp2 \
+	iproute2 procps python3-pip uidmap util-linux git
+DEMO_PACKAGES := $(BUILD_PACKAGES) busybox-static mmdebstrap ca-certificates
+BENCH_PACKAGES := $(BUILD_PACKAGES) busybox-static runc crun
+FUZZ_SECONDS ?= 20
+
+# Installs those of the named Debian packages that are missing; names them when it may not.
+define install
+	@command -v dpkg-query >/dev/null || exit 0; \
+	for package in $(1); do \
+		dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || \
+			missing="$$missing $$package"; \
+	done; \
+	[ -z "$$missing" ] && exit 0; \
+	[ "$$(id -u)" = 0 ] || { echo "please install, as root: apt-get install$$missing"; exit 1; }; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	echo "installing$$missing"; \
+	apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 || \
+	{ apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; }
+endef
+
+.NOTPARALLEL:
+
+.PHONY: venv
+venv: $(STAMPS)/installed native
+
+$(STAMPS)/build-packages: Makefile
+	$(call install,$(BUILD_PACKAGES))
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/python: | $(STAMPS)/build-packages
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is too old: pyoci needs Python 3.11 (make PYTHON=...)"; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --disable-pip-version-check 'setuptools>=66' wheel
+	@touch $@
+
+$(STAMPS)/installed: setup.py setup.cfg pyproject.toml $(STAMPS)/python
+	$(BIN)/pip install -q --disable-pip-version-check --no-build-isolation -e '.[dev]'
+	@touch $@
+
+# The C programs follow their sources without an installation: the init is read where it is built.
+.PHONY: native
+native: $(STAMPS)/installed
+	@$(MAKE) -s --no-print-directory -C pyoci/init pyoci-init PYTHON=$(abspath $(BIN)/python)
+	@$(MAKE) -s --no-print-directory -C pyoci/launcher pyoci
+	@cmp -s pyoci/launcher/pyoci $(BIN)/pyoci || install -m 755 pyoci/launcher/pyoci $(BIN)/pyoci
+
+.PHONY: lint
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(STAMPS)/test-packages: Makefile | $(STAMPS)/build-packages
+	$(call install,$(TEST_PACKAGES))
+	@touch $@
+
+.PHONY: unit
+unit: venv $(STAMPS)/test-packages
+	$(BIN)/pytest -n auto tests/unit
+
+.PHONY: integration
+integration: venv $(STAMPS)/test-packages
+	$(BIN)/pytest tests/integration
+
+.PHONY: packaging
+packaging: venv $(STAMPS)/test-packages
+	$(BIN)/pytest tests/packaging
+
+.PHONY: fuzz
+fuzz: venv $(STAMPS)/test-packages
+	tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+.PHONY: test
+test: lint unit integration packaging fuzz versions
+
+$(STAMPS)/demo-packages: Makefile | $(STAMPS)/build-packages
+	$(call install,$(DEMO_PACKAGES))
+	@touch $@
+
+.PHONY: demo
+demo: venv $(STAMPS)/demo-packages
+	PATH="$(abspath $(BIN)):$$PATH" examples/demo/run.sh
+
+$(STAMPS)/bench-packages: Makefile | $(STAMPS)/build-packages
+	$(call install,$(BENCH_PACKAGES))
+	@touch $@
+
+.PHONY: bench
+bench: venv $(STAMPS)/bench-packages
+	$(BIN)/python bench/lifecycle.py
+
+.PHONY: versions
+versions:
+	@uname -sr; $(BIN)/python --version; cc --version | head -n 1
+	@$(BIN)/pyoci --version; $(BIN)/pip list --disable-pip-version-check --format freeze \
+		| grep -iE '^(click|cryptography|httpx|hypothesis|mypy|pytest|ruff|setuptools|system-calls)='
+
+.PHONY: clean
+clean:
+	-$(MAKE) -s -C pyoci/init clean
+	-$(MAKE) -s -C pyoci/launcher clean
+	rm -rf build dist *.egg-info .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox .demo
+	find . -name __pycache__ -prune -exec rm -rf {} +

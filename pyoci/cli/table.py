@@ -1,0 +1,276 @@
+"""The commands and their flags: the one table behind the parser, the help and the man pages.
+
+Names, short forms and argument counts are runc's, because engines call them; what a command adds
+beyond runc says so in its help. A new command is a new row, and a module with a ``run`` function.
+"""
+
+from __future__ import annotations
+
+BOOL = "bool"
+TEXT = "text"
+NUMBER = "number"
+LIST = "list"
+
+
+class Flag:
+    """A flag: ``--name``, ``-short``, and with one dash too, as Go programs write them.
+
+    ``kind`` is BOOL (no argument needed), TEXT, NUMBER (decimal) or LIST (a text, repeatable).
+    ``argument`` is what the help calls its argument.
+    """
+
+    __slots__ = ("argument", "help", "hidden", "kind", "name", "short")
+
+    def __init__(
+        self,
+        name: str,
+        short: str = "",
+        kind: str = BOOL,
+        argument: str = "",
+        help: str = "",  # noqa: A002 -- what it is
+        *,
+        hidden: bool = False,
+    ) -> None:
+        self.name = name
+        self.short = short
+        self.kind = kind
+        self.argument = argument
+        self.help = help
+        self.hidden = hidden
+
+    @property
+    def key(self) -> str:
+        """The flag's key among a command's options."""
+        return self.name.replace("-", "_")
+
+
+class Command:
+    """A command.
+
+    ``arguments`` is how the help writes its positional arguments, of which there are ``minimum`` to
+    ``maximum`` (None: any number). ``interleaved`` is false where the first one ends the flags.
+    ``failure`` is the exit status of the command's own failures. ``hands_on_streams`` says that the
+    standard streams become a container's. ``module`` has the function ``run``.
+    """
+
+    __slots__ = (
+        "arguments",
+        "failure",
+        "flags",
+        "hands_on_streams",
+        "hidden",
+        "interleaved",
+        "maximum",
+        "minimum",
+        "module",
+        "name",
+        "summary",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        flags: tuple[Flag, ...] = (),
+        *,
+        arguments: str = "",
+        minimum: int = 0,
+        maximum: int | None = 0,
+        interleaved: bool = True,
+        failure: int = 1,
+        hands_on_streams: bool = False,
+        hidden: bool = False,
+        module: str = "",
+    ) -> None:
+        self.name = name
+        self.summary = summary
+        self.flags = (*flags, HELP)
+        self.arguments = arguments
+        self.minimum = minimum
+        self.maximum = maximum
+        self.interleaved = interleaved
+        self.failure = failure
+        self.hands_on_streams = hands_on_streams
+        self.hidden = hidden
+        self.module = module or f"pyoci.commands.{name}"
+
+
+HELP = Flag("help", "h", help="Show this text.")
+
+GLOBAL_FLAGS = (
+    Flag("debug", help="Log how long each phase took; for an internal error, its traceback too."),
+    Flag("log", "", TEXT, "FILE", "Append warnings and errors to FILE as well."),
+    Flag("log-format", "", TEXT, "text|json", "Form of the log's records; text by default."),
+    Flag(
+        "root",
+        "",
+        TEXT,
+        "DIR",
+        "Keep the containers' state below DIR: /run/pyoci by default, $XDG_RUNTIME_DIR/pyoci for "
+        "an ordinary user.",
+    ),
+    Flag("systemd-cgroup", help="Let systemd make the cgroups; cgroupsPath is slice:prefix:name."),
+    Flag(
+        "rootless",
+        "",
+        TEXT,
+        "true|false|auto",
+        "Whether cgroups that may not be changed are left out; found out by default.",
+    ),
+    Flag("version", "v", help="Show the version."),
+    HELP,
+)
+
+_BUNDLE = Flag("bundle", "b", TEXT, "DIR", "The bundle; the working directory by default.")
+_CONSOLE_SOCKET = Flag(
+    "console-socket", "", TEXT, "PATH", "Send the terminal's master to this AF_UNIX socket."
+)
+_PIDFD_SOCKET = Flag(
+    "pidfd-socket", "", TEXT, "PATH", "Send a pidfd of the process to this AF_UNIX socket."
+)
+_PID_FILE = Flag("pid-file", "", TEXT, "PATH", "Write the process's PID to this file.")
+_PRESERVE = Flag(
+    "preserve-fds", "", NUMBER, "N", "Pass N more descriptors on to the container, from 3 on."
+)
+_DETACH = Flag("detach", "d", help="Do not wait for the process.")
+_CREATE = (
+    _BUNDLE,
+    _CONSOLE_SOCKET,
+    _PIDFD_SOCKET,
+    _PID_FILE,
+    Flag("no-pivot", help="Do without pivot_root(2), for a root file system in the initramfs."),
+    Flag("no-new-keyring", help="Keep the caller's session keyring."),
+    _PRESERVE,
+)
+
+_ROWS = (
+    Command(
+        "create",
+        "Create a container from a bundle; it waits for start.",
+        # Go programs build one argument list for create and run.
+        (*_CREATE, Flag("detach", "d", hidden=True)),
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+        hands_on_streams=True,
+    ),
+    Command(
+        "start",
+        "Let a created container execute its program.",
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+    ),
+    Command(
+        "run",
+        "Create a container, start it, wait for its end, delete it.",
+        (
+            *_CREATE,
+            _DETACH,
+            Flag("keep", help="Do not delete the container when it has ended."),
+            Flag(
+                "no-subreaper",
+                help="Accepted for runc's sake: pyoci never adopts a container's orphans.",
+            ),
+        ),
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+        hands_on_streams=True,
+    ),
+    Command(
+        "state",
+        "Write a container's state as JSON.",
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+    ),
+    Command(
+        "kill",
+        "Send a container's process a signal, SIGTERM by default.",
+        (Flag("all", "a", help="Send it to all of the container's processes.", hidden=True),),
+        arguments="ID [SIGNAL]",
+        minimum=1,
+        maximum=2,
+    ),
+    Command(
+        "delete",
+        "Remove a container and what create made for it.",
+        (Flag("force", "f", help="Kill it first if it runs; no error if there is none."),),
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+    ),
+    Command(
+        "exec",
+        "Run another process in a container.",
+        (
+            _CONSOLE_SOCKET,
+            _PIDFD_SOCKET,
+            Flag("cwd", "", TEXT, "DIR", "Its working directory in the container."),
+            Flag("env", "e", LIST, "NAME=VALUE", "Set an environment variable; repeatable."),
+            Flag("tty", "t", help="Give it a terminal."),
+            Flag("user", "u", TEXT, "UID[:GID]", "Its user and group, as numbers."),
+            Flag("additional-gids", "g", LIST, "GID", "One more group, as a number; repeatable."),
+            Flag("process", "p", TEXT, "FILE", "Take all of it from a JSON process object."),
+            _DETACH,
+            _PID_FILE,
+            Flag("process-label", "", TEXT, "LABEL", "Its SELinux label."),
+            Flag("apparmor", "", TEXT, "PROFILE", "Its AppArmor profile."),
+            Flag("no-new-privs", help="Set no_new_privs for it."),
+            Flag("cap", "c", LIST, "CAP_NAME", "Give it one more capability; repeatable."),
+            _PRESERVE,
+            Flag(
+                "cgroup",
+                "",
+                LIST,
+                "[CONTROLLER:]PATH",
+                "Put it into this cgroup below the container's; repeatable.",
+            ),
+            Flag("ignore-paused", help="Also in a paused container: it runs when that resumes."),
+        ),
+        arguments="ID [COMMAND [ARGUMENT…]]",
+        minimum=1,
+        maximum=None,
+        interleaved=False,
+        failure=255,
+        hands_on_streams=True,
+    ),
+    Command(
+        "list",
+        "List the containers below the state root.",
+        (
+            Flag("format", "f", TEXT, "table|json", "Form of the list; table by default."),
+            Flag("quiet", "q", help="IDs only."),
+        ),
+    ),
+    Command(
+        "spec",
+        "Write a config.json to start from.",
+        (
+            Flag("bundle", "b", TEXT, "DIR", "Where to; the working directory by default."),
+            Flag("rootless", help="For an ordinary user: with a user namespace."),
+        ),
+    ),
+    Command("features", "Write what this runtime supports as JSON."),
+    Command(
+        "explain",
+        "Show the whole start-up of a bundle, step by step, without running anything.",
+        (
+            Flag("format", "f", TEXT, "text|json", "Form of the plan; text by default."),
+            Flag("id", "", TEXT, "ID", "The container's ID, as it would be given to create."),
+        ),
+        arguments="[BUNDLE]",
+        maximum=1,
+    ),
+    Command(
+        "help",
+        "Show the help of a command.",
+        arguments="[COMMAND]",
+        maximum=1,
+        module="pyoci.cli.help",
+    ),
+    Command("version", "Show the version.", hidden=True, module="pyoci.cli.version"),
+)
+
+COMMANDS = {row.name: row for row in _ROWS}
