@@ -1,0 +1,67 @@
+"""Copying a finished image out of the store, to an image layout of its own."""
+
+from __future__ import annotations
+
+from builder.image import Image
+from builder.layout import REF_NAME, Layout
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from builder.descriptor import Descriptor
+
+FULL_NAME = "io.containerd.image.name"
+"""Where containerd and BuildKit keep the whole name; ref.name is the tag alone."""
+
+
+def export_layout(
+    source: Layout, descriptor: Descriptor, path: str, names: Sequence[str]
+) -> Layout:
+    """Write an image to the layout at path, which is made when there is none.
+
+    Entries of the same names, or without a name when `names` is empty, are replaced; other images
+    of the layout stay. Raises StoreError, ImageFormatError and what reading blobs raises.
+    """
+    layout = Layout.create(path)
+    Image.load(source, descriptor).copy_to(layout)
+    entries = [_entry(descriptor, name) for name in names] or [_entry(descriptor, "")]
+
+    def is_replaced(entry: Any) -> bool:
+        annotations = entry.get("annotations") if isinstance(entry, dict) else None
+        name = annotations.get(FULL_NAME, "") if isinstance(annotations, dict) else ""
+        tag = annotations.get(REF_NAME, "") if isinstance(annotations, dict) else ""
+        return any((name, tag) == (_full(new), _tag(new)) for new in entries)
+
+    kept: list[Any] = []
+
+    def edit(index: dict[str, Any]) -> None:
+        kept[:] = [entry for entry in index["manifests"] if not is_replaced(entry)]
+        index["manifests"] = [*kept, *entries]
+
+    layout.edit_index(edit)
+    if not kept:
+        # Nothing but this image is spoken of: what an earlier build left is rubbish.
+        image = Image.load(layout, descriptor)
+        blobs = (*image.layers, image.config_descriptor, image.descriptor)
+        layout.sweep({blob.digest for blob in blobs})
+    layout.tidy()
+    return layout
+
+
+def _entry(descriptor: Descriptor, name: str) -> dict[str, Any]:
+    annotations = dict(descriptor.annotations)
+    annotations.pop(REF_NAME, None)
+    if name:
+        annotations[FULL_NAME] = name
+        annotations[REF_NAME] = name.rpartition(":")[2]
+    return descriptor.replace(annotations=annotations, data=None).to_json()
+
+
+def _full(entry: dict[str, Any]) -> str:
+    return str(entry.get("annotations", {}).get(FULL_NAME, ""))
+
+
+def _tag(entry: dict[str, Any]) -> str:
+    return str(entry.get("annotations", {}).get(REF_NAME, ""))
