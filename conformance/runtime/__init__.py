@@ -1,0 +1,3 @@
+"""Judging a runtime: its command line, bundles to give it, cases by chapter of runtime-spec."""
+
+from __future__ import annotations

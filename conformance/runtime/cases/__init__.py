@@ -1,0 +1,3 @@
+"""The cases, one module for each chapter of runtime-spec."""
+
+from __future__ import annotations
