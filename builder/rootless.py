@@ -41,6 +41,15 @@ def enter_namespaces() -> None:
         raise _failed("entering a mount namespace") from None
 
 
+def setgroups_is_denied() -> bool:
+    """Whether this user namespace was made without the power to set groups (user_namespaces(7))."""
+    try:
+        with open("/proc/self/setgroups", encoding="ascii") as file:
+            return file.read().strip() == "deny"
+    except OSError:
+        return False
+
+
 def _unshare(flags: int, kind: str) -> None:
     if _LIBC.unshare(flags) != 0:
         raise _failed(f"entering a {kind} namespace")

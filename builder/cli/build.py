@@ -159,7 +159,6 @@ def _request(**options: Any) -> BuildRequest:
     from builder.dockerfile import parse_platform
     from builder.layer.compression import Compression
     from builder.solve import BuildRequest
-
     from builder.store.names import normalize
 
     for name in options["names"]:

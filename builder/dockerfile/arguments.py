@@ -119,15 +119,15 @@ def split_quoted(text: str, escape: str) -> list[str]:
     return [*words, "".join(word)] if word else words
 
 
-def _words(name: str, rest: str, escape: str) -> Arguments:
+def _words(_name: str, rest: str, _escape: str) -> Arguments:
     return Arguments(tuple(_BLANKS.split(rest)) if rest else ())
 
 
-def _string(name: str, rest: str, escape: str) -> Arguments:
+def _string(_name: str, rest: str, _escape: str) -> Arguments:
     return Arguments((rest,) if rest else ())
 
 
-def _names(name: str, rest: str, escape: str) -> Arguments:
+def _names(_name: str, rest: str, escape: str) -> Arguments:
     return Arguments(tuple(split_quoted(rest, escape)))
 
 
@@ -209,7 +209,7 @@ def _healthcheck(name: str, rest: str, escape: str) -> Arguments:
     return Arguments((kind, *command.values), command.is_json)
 
 
-def _ignored(name: str, rest: str, escape: str) -> Arguments:
+def _ignored(_name: str, _rest: str, _escape: str) -> Arguments:
     return Arguments(())
 
 

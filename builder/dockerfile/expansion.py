@@ -76,7 +76,7 @@ def process_word(word: str, env: Mapping[str, str], mode: Mode = Mode()) -> Expa
     scanner = _Scanner(word, env, mode)
     try:
         text, words = scanner.until("", mode.keep_escapes)
-    except _BadSubstitution as why:
+    except _BadSubstitutionError as why:
         raise DockerfileError(
             f"failed to process {golang.quote(word)}: {why}", near=scanner.variable or word
         ) from None
@@ -103,7 +103,7 @@ def _split(text: str) -> list[str]:
     return [*words, current] if current else words
 
 
-class _BadSubstitution(Exception):
+class _BadSubstitutionError(Exception):
     """Why a word cannot be expanded."""
 
 
@@ -166,7 +166,7 @@ class _Scanner:
         """Everything up to the stop character (consumed), or to the end when stop is ""."""
         self._depth += 1
         if self._depth > _DEEPEST:
-            raise _BadSubstitution(f"substitutions nested more than {_DEEPEST} deep")
+            raise _BadSubstitutionError(f"substitutions nested more than {_DEEPEST} deep")
         outer, self._keep_escapes = self._keep_escapes, keep_escapes
         out: list[str] = []
         words = _Words()
@@ -176,7 +176,7 @@ class _Scanner:
                 self._next()
                 break
             if not char:
-                raise _BadSubstitution(
+                raise _BadSubstitutionError(
                     f"unexpected end of statement while looking for matching {stop}"
                 )
             if char == "$":
@@ -206,7 +206,7 @@ class _Scanner:
     def _take_room(self, piece: str) -> None:
         self._room -= len(piece)
         if self._room < 0:
-            raise _BadSubstitution(f"the result is over {LONGEST_GROWTH} characters longer")
+            raise _BadSubstitutionError(f"the result is over {LONGEST_GROWTH} characters longer")
 
     def _escaped(self) -> str:
         """escape char: the character alone; an escape at the very end is dropped."""
@@ -227,7 +227,7 @@ class _Scanner:
         start = self._position
         end = self.source.find("'", start + 1)
         if end < 0:
-            raise _BadSubstitution(
+            raise _BadSubstitutionError(
                 "unexpected end of statement while looking for matching single-quote"
             )
         self._position = end + 1
@@ -241,7 +241,7 @@ class _Scanner:
         while True:
             char = self._peek()
             if not char:
-                raise _BadSubstitution(
+                raise _BadSubstitutionError(
                     "unexpected end of statement while looking for matching double-quote"
                 )
             if char == '"':
@@ -277,7 +277,7 @@ class _Scanner:
                 return f"${name}" if value is None and self.mode.keep_undefined else value or ""
             self._next()
             return self._braced()
-        except _BadSubstitution:
+        except _BadSubstitutionError:
             if not self.variable:
                 end = self.source.find("}", start)
                 self.variable = self.source[start : end + 1 if end >= 0 else None]
@@ -304,9 +304,9 @@ class _Scanner:
     def _braced(self) -> str:
         """What follows `${`."""
         if not self._peek():
-            raise _BadSubstitution("syntax error: missing '}'")
+            raise _BadSubstitutionError("syntax error: missing '}'")
         if self._peek() in "{}:":
-            raise _BadSubstitution("syntax error: bad substitution")
+            raise _BadSubstitutionError("syntax error: bad substitution")
         name = self._name()
         modifier = self._next()
         if modifier == "}":
@@ -318,11 +318,11 @@ class _Scanner:
         if colon:
             modifier = self._next()
         if not modifier:
-            raise _BadSubstitution("syntax error: missing '}'")
+            raise _BadSubstitutionError("syntax error: missing '}'")
         if modifier in "#%" and not colon:
             return self._trimmed(name, modifier)
         if modifier not in "-+?":
-            raise _BadSubstitution(
+            raise _BadSubstitutionError(
                 f"unsupported modifier ({':' * colon}{modifier}) in substitution"
             )
         word = self._until_brace(keep_escapes=False)
@@ -337,14 +337,14 @@ class _Scanner:
         if modifier == "-":
             return word
         state = "unset" if value is None else "empty"
-        raise _BadSubstitution(f"{name}: {word or f'is not allowed to be {state}'}")
+        raise _BadSubstitutionError(f"{name}: {word or f'is not allowed to be {state}'}")
 
     def _until_brace(self, *, keep_escapes: bool) -> str:
         try:
             return self.until("}", keep_escapes)[0]
-        except _BadSubstitution as why:
+        except _BadSubstitutionError as why:
             if not self._peek() and "nested" not in str(why):
-                raise _BadSubstitution("syntax error: missing '}'") from None
+                raise _BadSubstitutionError("syntax error: missing '}'") from None
             raise
 
     def _trimmed(self, name: str, modifier: str) -> str:
@@ -369,9 +369,9 @@ class _Scanner:
             self._next()
         try:
             pattern = self.until("/", True)[0]
-        except _BadSubstitution:
+        except _BadSubstitutionError:
             if not self._peek():
-                raise _BadSubstitution("syntax error: missing '/' in ${}") from None
+                raise _BadSubstitutionError("syntax error: missing '/' in ${}") from None
             raise
         replacement = self._until_brace(keep_escapes=True)
         value = self._value(name)
@@ -380,7 +380,7 @@ class _Scanner:
         value = value or ""
         glob = _compile(pattern)
         if every and glob.count(value) * len(replacement) > self._room:
-            raise _BadSubstitution(f"the result is over {LONGEST_GROWTH} characters longer")
+            raise _BadSubstitutionError(f"the result is over {LONGEST_GROWTH} characters longer")
         return glob.replace(value, replacement, every=every)
 
 
@@ -388,4 +388,4 @@ def _compile(pattern: str) -> Glob:
     try:
         return Glob(pattern)
     except ValueError as why:
-        raise _BadSubstitution(f"invalid pattern ({pattern}) in substitution: {why}") from None
+        raise _BadSubstitutionError(f"invalid pattern ({pattern}) in substitution: {why}") from None

@@ -93,9 +93,9 @@ class ImageConfig:
         """A list member of `config`, empty when absent."""
         return _strings(self.config.get(member))
 
-    def add(self, member: str, key: str, value: Any) -> None:
+    def add(self, member: str, values: Mapping[str, Any]) -> None:
         """Add to an object member of `config`."""
-        self.config[member] = {**_typed(self.config.get(member), dict, {}), key: value}
+        self.config[member] = {**_typed(self.config.get(member), dict, {}), **values}
 
     def commit(self, created_by: str, *, has_layer: bool, epoch: int | None) -> Mapping[str, Any]:
         """Append a history entry and return it."""

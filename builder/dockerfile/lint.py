@@ -53,7 +53,7 @@ def new_linter(dockerfile: Dockerfile, request: Request) -> Linter:
 
 def check(
     dockerfile: Dockerfile,
-    base_config: BaseConfig = lambda reference, platform: None,
+    base_config: BaseConfig = lambda _reference, _platform: None,
     request: Request = Request(),  # noqa: B008
 ) -> CheckResult:
     """Run every rule. Without a target all stages are read, needed or not.

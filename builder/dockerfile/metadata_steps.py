@@ -70,7 +70,7 @@ def _label(state: StageState, instruction: ast.Label) -> None:
     pairs = _expand_pairs(state, instruction)
     _report_legacy(state, instruction)
     for name, value in pairs:
-        state.image.add("Labels", name, value)
+        state.image.add("Labels", {name: value})
     _metadata(state, instruction, "LABEL" + _shown_pairs(pairs))
 
 
@@ -123,8 +123,7 @@ def _expose(state: StageState, instruction: ast.Expose) -> None:
         if spec.has_host:
             state.report("ExposeInvalidFormat", instruction, port=word)
         exposed += spec.ports
-    for port in exposed:
-        state.image.add("ExposedPorts", port, {})
+    state.image.add("ExposedPorts", {port: {} for port in exposed})
     _metadata(state, instruction, f"EXPOSE {golang.show_list(exposed)}")
 
 
@@ -133,7 +132,7 @@ def _volume(state: StageState, instruction: ast.Volume) -> None:
     for path in paths:
         if not path:
             raise DockerfileError("VOLUME specified can not be an empty string")
-        state.image.add("Volumes", path, {})
+        state.image.add("Volumes", {path: {}})
     _metadata(state, instruction, f"VOLUME {golang.show_list(paths)}")
 
 

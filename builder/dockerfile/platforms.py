@@ -148,8 +148,8 @@ def parse_platform(text: str) -> Platform:
     system = _OS.match(parts[0])
     if system is None:
         raise ValueError(
-            f"{golang.quote(parts[0])} is an invalid OS component of {shown}: OSAndVersion specifier"
-            f" component must match {golang.quote(_OS_PATTERN)}: invalid argument"
+            f"{golang.quote(parts[0])} is an invalid OS component of {shown}: OSAndVersion"
+            f" specifier component must match {golang.quote(_OS_PATTERN)}: invalid argument"
         )
     for part in parts[1:]:
         if not _COMPONENT.match(part):

@@ -465,8 +465,8 @@ class _Resolver:
         if state is None or origin is None:
             raise AssertionError(f"stage {stage.display_name} was not read")
         if is_target:
-            for name, value in self.request.labels.items():
-                state.image.add("Labels", name, value)
+            if self.request.labels:
+                state.image.add("Labels", self.request.labels)
             self._set_platform(state.image)
         return ResolvedStage(
             stage.index,

@@ -21,6 +21,13 @@ PROXY_ARGS = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 CONTROL_ARGS = ("BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE")
 """Arguments that steer the build and are no variables of RUN even when declared."""
 
+_BUILDER_ARGS = ("BUILDKIT_", "SOURCE_DATE_EPOCH", "BUILDPLATFORM", "TARGETPLATFORM", "TARGETSTAGE")
+
+
+def is_predefined(name: str) -> bool:
+    """Whether a build argument means something without an ARG."""
+    return name.upper() in PROXY_ARGS or name.startswith(_BUILDER_ARGS)
+
 
 class GlobalArg(Record):
     """An ARG before the first FROM; `needs` are the arguments its default uses."""

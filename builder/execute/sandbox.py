@@ -107,6 +107,7 @@ class Sandbox:
         isolated_network: a network of its own, with nothing but the loopback.
         insecure: as `--security=insecure` says.
         in_user_namespace: what only the host's root can mount is bound instead.
+        keeps_groups: the user namespace does not allow further groups (setgroups(2)).
     """
 
     rootfs: str
@@ -115,6 +116,7 @@ class Sandbox:
     isolated_network: bool = False
     insecure: bool = False
     in_user_namespace: bool = False
+    keeps_groups: bool = False
 
 
 def bind(source: str, target: str, *options: str) -> dict[str, Any]:
@@ -143,7 +145,7 @@ def config(process: Process, sandbox: Sandbox) -> dict[str, Any]:
         "ociVersion": OCI_VERSION,
         "process": {
             "terminal": False,
-            "user": _user(process.account),
+            "user": _user(process.account, with_groups=not sandbox.keeps_groups),
             "args": list(process.args),
             "env": list(process.env),
             "cwd": process.cwd,
@@ -157,9 +159,9 @@ def config(process: Process, sandbox: Sandbox) -> dict[str, Any]:
     }
 
 
-def _user(account: Account) -> dict[str, Any]:
+def _user(account: Account, *, with_groups: bool) -> dict[str, Any]:
     user: dict[str, Any] = {"uid": account.uid, "gid": account.gid}
-    if account.groups:
+    if account.groups and with_groups:
         user["additionalGids"] = list(account.groups)
     return user
 

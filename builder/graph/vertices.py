@@ -54,6 +54,7 @@ class Vertex(Node):
         inputs: the files it reads besides its parent's, by origin; directories of the host's
             are no nodes and stay out.
         step_id: names it across builds: Dockerfile, stage and place.
+        number: which one it is of its stage, FROM being the first.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Vertex(Node):
         parent: Node,
         inputs: dict[Origin, Node],
         step_id: str,
+        number: int,
     ) -> None:
         self.step = step
         self.stage = stage
@@ -70,6 +72,7 @@ class Vertex(Node):
         self.inputs = inputs
         self.operation = operation(step)
         self.step_id = step_id
+        self.number = number
 
     def __repr__(self) -> str:
         return f"<Vertex {self.stage.display_name} {self.step.title[:40]!r}>"
@@ -127,7 +130,8 @@ def build_graph(resolution: Resolution, name: str) -> Graph:
                 continue
             inputs = {origin: graph.node(origin, stage.platform) for origin in _origins(step)}
             step_id = digest_of([name, stage.display_name, place])
-            node = graph.share(Vertex(step, stage, node, inputs, step_id))
+            number = len(chain) + 2
+            node = graph.share(Vertex(step, stage, node, inputs, step_id, number))
             chain.append(node)
         graph.ends[stage.index] = node
     return graph

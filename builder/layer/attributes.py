@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 
-from builder.layer.entry import DIRECTORY, FILE
+from builder.layer.entry import DIRECTORY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,8 +54,11 @@ def set_attributes(fd: int, entry: Entry, *, owned: bool) -> None:
     if owned:
         os.fchown(fd, entry.uid, entry.gid)
     os.fchmod(fd, entry.mode)
-    if entry.xattrs and entry.kind in (FILE, DIRECTORY):
-        _set_xattrs(fd, entry.xattrs, owned=owned)
+    if entry.kind == DIRECTORY:
+        # It may have been there before, with attributes that this entry takes away.
+        for name in xattrs_of(fd).keys() - entry.xattrs.keys():
+            os.removexattr(fd, os.fsdecode(name))
+    _set_xattrs(fd, entry.xattrs, owned=owned)
     os.utime(fd, ns=_times(entry.mtime))
 
 

@@ -5,7 +5,7 @@
     empty upper     ─┘                                        └──renamed──▶ unpacked/<c>/fs
 
 Where no overlay can be mounted (an ordinary user, a store on a file system that cannot), the layers
-are copied, which is slower and gives the same layers.
+are copied, which is slower and gives layers of the same effect.
 """
 
 from __future__ import annotations
@@ -281,6 +281,8 @@ class Snapshots:
         if writable:
             settings += _NEW
         if self.in_user_namespace:
+            # Redirects are off by themselves then, and may not be mentioned (overlayfs.rst).
+            settings.remove("redirect_dir=off")
             settings.append("userxattr")
         return ",".join(settings)
 

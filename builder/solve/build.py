@@ -27,7 +27,12 @@ from builder.solve.recompress import in_compression
 from builder.solve.request import BuildRequest, BuildResult
 from builder.solve.session import Session
 from builder.solve.solver import Solver
-from builder.solve.sources import read_dockerfile, read_ignore_rules, syntax_note
+from builder.solve.sources import (
+    read_dockerfile,
+    read_ignore_rules,
+    syntax_note,
+    unused_args_note,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,8 +82,9 @@ def build(
 
         dockerfile = read_dockerfile(tree, request.dockerfile, request.dockerfile_text)
         tree.rules = read_ignore_rules(tree, request.dockerfile)
-        if note := syntax_note(dockerfile):
-            display.note(note)
+        for note in (syntax_note(dockerfile), unused_args_note(dockerfile, request.build_args)):
+            if note:
+                display.note(note)
         os.mkdir(f"{workspace.path}/downloads", 0o700)
         downloads = Downloads(f"{workspace.path}/downloads", cancellation)
         epoch = find_epoch(dockerfile, request, files, downloads)

@@ -30,6 +30,7 @@ from builder.execute.stubs import MountStubs
 from builder.layer.entry import FILE
 from builder.layer.ownership import in_user_namespace
 from builder.layer.write import write_layer
+from builder.rootless import setgroups_is_denied
 from builder.solve.containers import container_id, state_root
 
 TYPE_CHECKING = False
@@ -235,6 +236,7 @@ def _run(
             isolated_network=step.network == "none",
             insecure=step.security == "insecure",
             in_user_namespace=in_user_namespace(),
+            keeps_groups=setgroups_is_denied(),
         )
         process = Process(step.args, _environment(step, account, prepared), step.cwd, account)
         bundle = session.directory("bundle")

@@ -68,13 +68,21 @@ class _History:
 
     def of(self, stage: ResolvedStage) -> tuple[list[dict[str, Any]], int | None]:
         """The entries of a stage, those of what it starts from first, and the time of the last."""
-        own = [step for step in stage.steps if step.history is not None]
-        if isinstance(stage.base, StageOrigin):
-            entries, created = self.of(self._resolution.stage(stage.base.stage))
-        else:
-            told = stage.image["history"]
-            entries = self._of_base([dict(entry) for entry in told[: len(told) - len(own)]])
-            created = self._base.created
+        below = [stage]
+        while isinstance(below[-1].base, StageOrigin):
+            below.append(self._resolution.stage(below[-1].base.stage))
+        own = sum(1 for step in below[-1].steps if step.history is not None)
+        told = below[-1].image["history"]
+        entries = self._of_base([dict(entry) for entry in told[: len(told) - own]])
+        created = self._base.created
+        for part in reversed(below):
+            created = self._add(part, entries, created)
+        return entries, created
+
+    def _add(
+        self, stage: ResolvedStage, entries: list[dict[str, Any]], created: int | None
+    ) -> int | None:
+        """Add the entries of a stage's own steps; gives the time of the last layer."""
         vertices = iter(self._graph.chains[stage.index])
         for step in stage.steps:
             outcome = None
@@ -85,7 +93,7 @@ class _History:
             if outcome is not None and outcome.layer is not None:
                 created = outcome.created
             entries.append(_entry(step.history, created, self._resolution.epoch, outcome))
-        return entries, created
+        return created
 
     def _of_base(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """The base's entries, made to agree with its layers: it may tell nothing, or nonsense."""

@@ -21,23 +21,26 @@ def export_layout(
 ) -> Layout:
     """Write an image to the layout at path, which is made when there is none.
 
-    Entries of the same names, or without a name when `names` is empty, are replaced; other images
-    of the layout stay. Raises StoreError, ImageFormatError and what reading blobs raises.
+    Entries of the same names, or without a name when `names` is empty, are replaced with their
+    signatures; other images of the layout stay. Raises StoreError, ImageFormatError and what
+    reading blobs raises.
     """
     layout = Layout.create(path)
     Image.load(source, descriptor).copy_to(layout)
     entries = [_entry(descriptor, name) for name in names] or [_entry(descriptor, "")]
 
     def is_replaced(entry: Any) -> bool:
-        annotations = entry.get("annotations") if isinstance(entry, dict) else None
-        name = annotations.get(FULL_NAME, "") if isinstance(annotations, dict) else ""
-        tag = annotations.get(REF_NAME, "") if isinstance(annotations, dict) else ""
-        return any((name, tag) == (_full(new), _tag(new)) for new in entries)
+        found = _annotation(entry, FULL_NAME), _tag(entry)
+        return any(found == (_annotation(new, FULL_NAME), _tag(new)) for new in entries)
 
     kept: list[Any] = []
 
     def edit(index: dict[str, Any]) -> None:
-        kept[:] = [entry for entry in index["manifests"] if not is_replaced(entry)]
+        old = index["manifests"]
+        kept[:] = [entry for entry in old if not is_replaced(entry)]
+        gone = _digests(old) - _digests(kept) - {str(descriptor.digest)}
+        signatures = {f"{digest.replace(':', '-')}.sig" for digest in gone}
+        kept[:] = [entry for entry in kept if _tag(entry) not in signatures]
         index["manifests"] = [*kept, *entries]
 
     layout.edit_index(edit)
@@ -59,9 +62,16 @@ def _entry(descriptor: Descriptor, name: str) -> dict[str, Any]:
     return descriptor.replace(annotations=annotations, data=None).to_json()
 
 
-def _full(entry: dict[str, Any]) -> str:
-    return str(entry.get("annotations", {}).get(FULL_NAME, ""))
+def _annotation(entry: Any, name: str) -> str:
+    """An annotation of an entry that somebody else may have written, "" for none."""
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    value = annotations.get(name) if isinstance(annotations, dict) else None
+    return value if isinstance(value, str) else ""
 
 
-def _tag(entry: dict[str, Any]) -> str:
-    return str(entry.get("annotations", {}).get(REF_NAME, ""))
+def _tag(entry: Any) -> str:
+    return _annotation(entry, REF_NAME)
+
+
+def _digests(entries: Sequence[Any]) -> set[str]:
+    return {str(entry.get("digest")) for entry in entries if isinstance(entry, dict)}

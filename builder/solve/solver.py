@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 from builder.dockerfile import CopyStep, DockerfileError, ImageOrigin, NamedContext, Scratch
 from builder.errors import (
@@ -33,6 +32,7 @@ from builder.graph.difference import explain
 from builder.graph.keys import key_of
 from builder.graph.origins import is_directory
 from builder.solve.failure import FailedStepError
+from builder.solve.pending import Pending
 from builder.solve.reads import Reads
 from builder.solve.results import Outcome, Result
 from builder.store import Record
@@ -77,7 +77,7 @@ class Solver:
         self._session = session
         self._downloads = downloads
         self._lock = threading.Lock()
-        self._results: dict[Node, Future[Result]] = {}
+        self._results: dict[Node, Pending] = {}
         self.outcomes: dict[Vertex, Outcome] = {}
 
     def solve(self) -> None:
@@ -89,21 +89,32 @@ class Solver:
         if len(ends) == 1:
             self.result(ends[0])
             return
-        with ThreadPoolExecutor(min(len(ends), _MOST_THREADS), "stage") as pool:
-            futures = [pool.submit(self.result, end) for end in ends]
-            try:
-                wait(futures, return_when=FIRST_EXCEPTION)
-            finally:
-                if any(future.done() and future.exception() for future in futures):
-                    self._session.cancellation.cancel()
-                elif not all(future.done() for future in futures):
-                    self._session.cancellation.cancel()  # interrupted
-        self._raise_first(futures)
+        todo = iter(ends)
+        errors: list[BaseException] = []
 
-    @staticmethod
-    def _raise_first(futures: list[Future[Result]]) -> None:
-        """Raise what went wrong; that others were stopped because of it is no news."""
-        errors = [error for future in futures if (error := future.exception())]
+        def work() -> None:
+            try:
+                while (end := next(todo, None)) is not None:
+                    self.result(end)
+            except BaseException as error:
+                errors.append(error)
+                self._session.cancellation.cancel()
+
+        threads = [
+            threading.Thread(target=work, name=f"stage-{number}")
+            for number in range(min(len(ends), _MOST_THREADS))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self._session.cancellation.cancel()
+            for thread in threads:
+                thread.join()
+            raise
+        # That others were stopped because of the first error is no news.
         errors.sort(key=lambda error: isinstance(error, Cancelled))
         if errors:
             raise errors[0]
@@ -121,21 +132,21 @@ class Solver:
 
     def _claim(self, node: Node) -> Result:
         with self._lock:
-            future = self._results.get(node)
-            is_mine = future is None
-            if future is None:
-                future = self._results[node] = Future()
+            pending = self._results.get(node)
+            is_mine = pending is None
+            if pending is None:
+                pending = self._results[node] = Pending()
         if is_mine:
             try:
                 self._session.cancellation.check()
                 solved = self._solve_base(node) if isinstance(node, Base) else self._solve(node)
-                future.set_result(solved)
+                pending.set_result(solved)
             except BaseException as error:
-                future.set_exception(error)
+                pending.set_error(error)
                 if not isinstance(error, Cancelled):
                     self._session.cancellation.cancel()
                 raise
-        return future.result()
+        return pending.get()
 
     # Bases.
 
@@ -154,7 +165,7 @@ class Solver:
         return result
 
     def _base_label(self, base: Node) -> str:
-        """`build 1/5`, of the first stage that stands on it; `image` when it is only copied from."""
+        """`build 1/5`, of the first stage that stands on it; else it is only copied from."""
         for index, node in self._graph.bases.items():
             if node is base:
                 return self._place(index, 1)
@@ -278,8 +289,7 @@ class Solver:
 
     def _label(self, vertex: Vertex) -> str:
         """`build 2/5`: FROM is the first."""
-        index = vertex.stage.index
-        return self._place(index, self._graph.chains[index].index(vertex) + 2)
+        return self._place(vertex.stage.index, vertex.number)
 
     def _place(self, index: int, number: int) -> str:
         place = f"{number}/{len(self._graph.chains[index]) + 1}"

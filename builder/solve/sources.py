@@ -8,11 +8,14 @@ import stat as modes
 from builder.context.beneath import open_in_root
 from builder.context.tree import Tree
 from builder.dockerfile import IgnoreRules, parse
+from builder.dockerfile.instructions import Arg
+from builder.dockerfile.scopes import is_predefined
+from builder.dockerfile.suggestions import did_you_mean
 from builder.errors import ContextError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from builder.dockerfile import Dockerfile
 
@@ -117,3 +120,23 @@ def syntax_note(dockerfile: Dockerfile) -> str | None:
     if not name or name.partition("@")[0].partition(":")[0] in known:
         return None
     return f"# syntax={name}: read as an ordinary Dockerfile, other frontends are not executed"
+
+
+def unused_args_note(dockerfile: Dockerfile, build_args: Mapping[str, str]) -> str | None:
+    """What to say about build arguments that no ARG declares: misspelled, most likely."""
+    instructions = [
+        *dockerfile.global_args,
+        *(instruction for stage in dockerfile.stages for instruction in stage.instructions),
+    ]
+    declared = {
+        definition.name
+        for instruction in instructions
+        if isinstance(instruction, Arg)
+        for definition in instruction.definitions
+    }
+    unused = [name for name in build_args if not (name in declared or is_predefined(name))]
+    if not unused:
+        return None
+    meant = did_you_mean(unused[0], declared)
+    more = f" (did you mean {meant}?)" if meant else ""
+    return f"no ARG declares the build argument {', '.join(sorted(unused))}{more}"

@@ -2,6 +2,16 @@
 #include "report.h"
 
 #define LAST_CAPABILITY 63
+#define NO_ID (~0U) /* for setresuid(2): as it is */
+
+/* Changes to a user and group for good. */
+static int change_ids(unsigned uid, unsigned gid)
+{
+    if (uid == NO_ID || gid == NO_ID)
+        return -EINVAL;
+    int error = sys_setresgid(gid, gid, gid);
+    return error ? error : sys_setresuid(uid, uid, uid);
+}
 
 /* A new or joined user namespace's root. Its groups are dropped where that is allowed: with
  * setgroups denied they cannot be (user_namespaces(7)). */
@@ -12,8 +22,7 @@ int op_become_root(struct init *init, const struct record *record)
     int error = sys_setgroups(0, NULL);
     if (error && error != -EPERM)
         return error;
-    error = sys_setresgid(gid, gid, gid);
-    return error ? error : sys_setresuid(uid, uid, uid);
+    return change_ids(uid, gid);
 }
 
 int op_set_user(struct init *init, const struct record *record)
@@ -30,13 +39,9 @@ int op_set_user(struct init *init, const struct record *record)
             return error;
         }
     }
-    error = sys_setresgid(gid, gid, gid);
     /* The capabilities of the plan are taken from those that are left. */
-    if (!error)
-        error = sys_prctl(PR_SET_KEEPCAPS, 1, 0);
-    if (!error)
-        error = sys_setresuid(uid, uid, uid);
-    return error;
+    error = sys_prctl(PR_SET_KEEPCAPS, 1, 0);
+    return error ? error : change_ids(uid, gid);
 }
 
 int op_bounding_set(struct init *init, const struct record *record)

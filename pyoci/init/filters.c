@@ -6,17 +6,19 @@
 #define INSTRUCTION_SIZE 8
 #define MOST_FILTER_INSTRUCTIONS 4096
 
-/* Loading needs CAP_SYS_ADMIN in effect, or no_new_privs (seccomp(2)). A plan that loads a filter
- * after the change of user keeps it among the permitted ones; the operation `capabilities` that
- * follows takes it away. */
-static void raise_sys_admin(void)
+/* Loads a filter. That needs CAP_SYS_ADMIN in effect, or no_new_privs (seccomp(2)). A plan that does
+ * so after the change of user keeps the capability among the permitted ones; its operation
+ * `capabilities` that follows takes it away. */
+static int load(unsigned long flags, const struct filter_program *filter)
 {
     struct capability_header header = {.version = CAPABILITY_VERSION_3};
     struct capability_data data[2];
-    if (sys_capget(&header, data) || !(data[0].permitted >> CAP_SYS_ADMIN & 1))
-        return;
+    int result = sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, filter);
+    if (result != -EACCES || sys_capget(&header, data) || !(data[0].permitted >> CAP_SYS_ADMIN & 1))
+        return result;
     data[0].effective |= 1U << CAP_SYS_ADMIN;
-    sys_capset(&header, data);
+    int error = sys_capset(&header, data);
+    return error ? error : sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, filter);
 }
 
 static int load_filter(struct init *init, const struct record *record)
@@ -26,12 +28,11 @@ static int load_filter(struct init *init, const struct record *record)
     if (program->length % INSTRUCTION_SIZE || program->length / INSTRUCTION_SIZE > MOST_FILTER_INSTRUCTIONS)
         return -EINVAL;
     struct filter_program filter = {(uint16_t)(program->length / INSTRUCTION_SIZE), program->bytes};
-    raise_sys_admin();
     if (!has_slot(record, SECCOMP_LISTENER))
-        return sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, &filter);
+        return load(flags, &filter);
     /* There is one thread: nothing to synchronise, and the kernel refuses both flags together. */
     flags = (flags & ~(unsigned long)SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
-    int listener = sys_seccomp(SECCOMP_SET_MODE_FILTER, flags, &filter);
+    int listener = load(flags, &filter);
     if (listener < 0)
         return listener;
     int error = send_descriptor(slot_get(record, SECCOMP_LISTENER), listener, "l", 1);

@@ -15,20 +15,20 @@ static operation *const operations[OP_COUNT + 1] = {
 /* Nothing that was inherited may reach a program by accident: not the runtime's descriptors
  * (CVE-2024-21626), nor the signals that Python ignores. The standard streams have to be there: the
  * next file to be opened would become one of them. */
-static void seal(void)
+static int seal(void)
 {
     static const struct kernel_sigaction by_default;
     static const uint64_t none;
     for (int stream = 0; stream < 3; stream++)
         if (sys_fcntl(stream, F_GETFD, 0) < 0)
             sys_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, 0);
-    sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
     for (int signal = 1; signal <= NSIG; signal++)
         if (signal != SIGKILL && signal != SIGSTOP)
             sys_rt_sigaction(signal, &by_default);
     sys_rt_sigprocmask(SIG_SETMASK, &none);
     /* Executed from a memfd it would be called by a number. */
     sys_prctl(PR_SET_NAME, (unsigned long)"pyoci-init", 0);
+    return sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 }
 
 static bool parse_descriptors(const char *argument, int *plan, int *status, int *go)
@@ -89,6 +89,15 @@ static int run_plan(struct init *init)
     return -ENOEXEC;
 }
 
+/* No operation is to blame: the index is none's. */
+__attribute__((noreturn)) static void begin_failed(struct init *init, const char *doing, int error)
+{
+    init->index = UINT32_MAX;
+    init->detail_length = 0;
+    detail(init, doing);
+    fail(init, error);
+}
+
 int main(int count, char **arguments)
 {
     static struct plan plan;
@@ -104,15 +113,12 @@ int main(int count, char **arguments)
     int descriptor;
     if (count != 2 || !parse_descriptors(arguments[1], &descriptor, &init.status, &init.go))
         return CANNOT_START;
-    seal();
     init.umask = sys_umask(0);
-    int error = map_plan(&plan, descriptor);
-    if (!error)
-        error = check_plan(&init);
-    if (error) {
-        detail(&init, "the plan cannot be read");
-        fail(&init, error);
-    }
+    int error = seal();
+    if (error)
+        begin_failed(&init, "closing what was inherited", error);
+    if ((error = map_plan(&plan, descriptor)) || (error = check_plan(&init)))
+        begin_failed(&init, "reading the plan", error);
     slots_prepare(&plan);
     fail(&init, run_plan(&init));
 }

@@ -14,10 +14,14 @@ static void set_root(struct init *init, int root)
 }
 
 /* The clone of the rootfs becomes a mount of this namespace where the bundle has it: hooks find the
- * container's mounts there. From here on the paths of the container are below it. */
+ * container's mounts there. From here on the paths of the container are below it. A user namespace's
+ * root may not be allowed to go there, and has no hooks that could: then it lies on "/". */
 int op_attach_root(struct init *init, const struct record *record)
 {
-    int place = sys_openat(AT_FDCWD, text(record, ATTACH_ROOT_PATH), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    int place = sys_openat(AT_FDCWD, text(record, ATTACH_ROOT_PATH), flags, 0);
+    if (place == -EACCES)
+        place = sys_openat(AT_FDCWD, "/", flags, 0);
     if (place < 0)
         return place;
     int tree = slot_take(record, ATTACH_ROOT_SLOT);

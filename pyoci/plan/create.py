@@ -20,7 +20,14 @@ from pyoci.plan.namespaces import (
     time_offsets,
 )
 from pyoci.plan.operations import NO_SLOT, Operation
-from pyoci.plan.process import KEEP, Filter, compile_process, host_settings, late_filter
+from pyoci.plan.process import (
+    KEEP,
+    Filter,
+    compile_process,
+    host_settings,
+    late_filter,
+    own_streams,
+)
 from pyoci.plan.writer import PlanWriter, Section
 
 TYPE_CHECKING = False
@@ -193,7 +200,7 @@ def compile_create(
 
     # -- in the container -------------------------------------------------------------------------
     body = plan.container.add
-    proc = plan.slot()
+    proc = plan.slot() if _writes_proc(config) else NO_SLOT
     enter = plan.entry.add
     enter("sync", "", "namespaces", note="id mappings, cgroups, network devices")
     if "time" in namespaces.new:
@@ -209,7 +216,8 @@ def compile_create(
     enter("new_session", "")
     if "network" in namespaces.new:
         enter("loopback_up", namespaces.new["network"])
-    enter("open_proc", "", proc, note="private, before any mount of the container exists")
+    if proc != NO_SLOT:
+        enter("open_proc", "", proc, note="private, before any mount of the container exists")
     if linux.get("memoryPolicy"):
         mode, nodes = memory_policy(linux["memoryPolicy"])
         enter("memory_policy", "/linux/memoryPolicy", mode, nodes)
@@ -246,7 +254,7 @@ def compile_create(
     if process.get("terminal"):
         body("use_console", "/process/terminal", peer)
     else:
-        body("own_stdio", "/process/user/uid", (process.get("user") or {}).get("uid") or 0)
+        own_streams(plan, process, config, host, "/process/user/uid")
     compile_process(
         plan,
         process,
@@ -281,6 +289,15 @@ def compile_create(
         "standard",
     )
     return plan.operations(joins, clone)
+
+
+def _writes_proc(config: dict[str, Any]) -> bool:
+    process = config.get("process") or {}
+    return bool(
+        (config.get("linux") or {}).get("sysctl")
+        or process.get("apparmorProfile")
+        or process.get("selinuxLabel")
+    )
 
 
 def _refuse_contradictions(config: dict[str, Any], namespaces: Namespaces) -> None:

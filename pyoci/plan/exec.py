@@ -5,7 +5,14 @@ from __future__ import annotations
 from pyoci.plan.memory import bit_mask, parse_list
 from pyoci.plan.namespaces import NAMESPACE_FLAGS, Namespaces
 from pyoci.plan.operations import NO_SLOT
-from pyoci.plan.process import KEEP, Filter, compile_process, host_settings, late_filter
+from pyoci.plan.process import (
+    KEEP,
+    Filter,
+    compile_process,
+    host_settings,
+    late_filter,
+    own_streams,
+)
 from pyoci.plan.writer import PlanWriter, Section
 
 TYPE_CHECKING = False
@@ -112,12 +119,15 @@ def compile_exec(
     for kind, flag in NAMESPACE_FLAGS.items():
         if namespaces.has(kind):
             types |= flag
-    # The PID namespace counts for children only, the rest for the process itself. A privileged
-    # caller therefore lets the child join: it is cloned into its cgroup from outside. Without
-    # privileges the user namespace has to come first.
-    first = types & NAMESPACE_FLAGS["pid"] if host.privileged else types
+    # The child can be seen from inside as soon as it is there: by then it has to have left the
+    # host's mounts (CVE-2016-9962). What a privileged caller joins later is what would keep it from
+    # cloning into the container's cgroup. Without privileges the user namespace comes first.
+    last = (NAMESPACE_FLAGS["user"] | NAMESPACE_FLAGS["cgroup"]) if host.privileged else 0
+    first = types & ~last
     if first:
         joins.add("join_process", "/linux/namespaces", container, first)
+    if root != NO_SLOT:
+        joins.add("change_root", "", root)
     clone = Section()
     clone.add("clone", "", 0, cgroup, pidfd_socket, "setns")
 
@@ -138,8 +148,6 @@ def compile_exec(
     if process.get("apparmorProfile") or process.get("selinuxLabel"):
         proc = plan.slot()
         body("open_proc", "", proc)
-    if root != NO_SLOT:
-        body("change_root", "", root)
     body("use_root", "", "/")
     if process.get("terminal"):
         peer = plan.slot()
@@ -157,7 +165,7 @@ def compile_exec(
         )
         body("use_console", "/terminal", peer)
     else:
-        body("own_stdio", "/user/uid", (process.get("user") or {}).get("uid") or 0)
+        own_streams(plan, process, config, host, "/user/uid")
     compile_process(
         plan,
         process,

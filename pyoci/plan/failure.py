@@ -158,6 +158,15 @@ def explain(
             subject=operation.pointer,
             hint="run the hook by hand with the container's state on its standard input",
         )
+    if operation.name == "write_proc" and arguments["path"].startswith("self/attr/"):
+        module = "AppArmor" if "apparmor" in arguments["path"] else "SELinux"
+        label = arguments["value"].removeprefix("exec ")
+        return HostError(
+            f"unable to apply the {module} label {label!r}: the kernel refuses it "
+            f"({codes.errorcode.get(failure.errno, failure.errno)})",
+            subject=operation.pointer,
+            hint=f"enable {module} on this host and load the profile or policy, or leave it out",
+        )
     mount = _mount_of(operation, config)
     detail = f" ({failure.detail})" if failure.detail else ""
     if mount is not None:

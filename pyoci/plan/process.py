@@ -7,7 +7,7 @@ are left, then what can only be taken away.
 from __future__ import annotations
 
 from pyoci.plan.host import CAP_SYS_ADMIN
-from pyoci.plan.namespaces import Namespaces
+from pyoci.plan.namespaces import Namespaces, host_id
 from pyoci.plan.operations import NO_SLOT
 from pyoci.spec.tables.capabilities import CAPABILITIES
 from pyoci.spec.tables.rlimits import RLIMITS
@@ -141,6 +141,23 @@ def host_settings(plan: PlanWriter, process: dict[str, Any], pointer: str) -> No
         )
     if process.get("rlimits"):
         raise_hard_limits(plan, process, pointer)
+
+
+def own_streams(
+    plan: PlanWriter, process: dict[str, Any], config: dict[str, Any], host: Host, pointer: str
+) -> None:
+    """Add what gives the standard streams to the user, so that /dev/stdout can be opened again.
+
+    A new user namespace has no power over files of ids that it does not map: then it is for the
+    stage, with the host's id.
+    """
+    uid = (process.get("user") or {}).get("uid") or 0
+    if host.privileged and "user" in Namespaces(config).new:
+        mapped = host_id((config.get("linux") or {}).get("uidMappings") or [], uid)
+        if mapped is not None:
+            plan.host.add("own_stdio", pointer, mapped)
+        return
+    plan.container.add("own_stdio", pointer, uid)
 
 
 def compile_process(

@@ -6,6 +6,8 @@ the compiler (`pyoci.seccomp.compile`) is loaded for new ones only.
 
 from __future__ import annotations
 
+import sys
+
 from pyoci.errors import SeccompError
 from pyoci.seccomp import cache
 from pyoci.seccomp.flags import filter_flags
@@ -40,7 +42,7 @@ def load_filter(profile: dict[str, Any], cache_dir: str | None, native: str) -> 
     """
     if type(profile) is not dict:
         raise SeccompError(
-            "cannot compile the seccomp profile: it is no object",
+            "/linux/seccomp: the profile is no object",
             subject="/linux/seccomp",
             hint="give an object with at least defaultAction, or leave it out",
         )
@@ -49,7 +51,7 @@ def load_filter(profile: dict[str, Any], cache_dir: str | None, native: str) -> 
     if found is None:
         from pyoci.seccomp.compile import compile_profile
 
-        compiled = compile_profile(profile, native)
+        compiled = compile_profile(profile, native, wide=sys.maxsize > 1 << 32)
         found = compiled.code, compiled.notify
         if cache_dir and key:
             cache.write(cache_dir, key, *found)

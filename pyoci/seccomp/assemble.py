@@ -88,8 +88,8 @@ class Assembler:
         """
         if len(self._code) > MAX_INSTRUCTIONS:
             raise SeccompError(
-                f"cannot compile the seccomp profile: the filter has {len(self._code)} "
-                f"instructions, the kernel takes {MAX_INSTRUCTIONS}",
+                f"/linux/seccomp: the filter has {len(self._code)} instructions, the kernel takes "
+                f"{MAX_INSTRUCTIONS}",
                 subject="/linux/seccomp",
                 hint="list fewer architectures, or compare fewer arguments in syscalls",
             )

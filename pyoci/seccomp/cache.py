@@ -45,6 +45,7 @@ def key(profile: dict[str, Any], native: str) -> str | None:
         COMPILER,
         native,
         sys.byteorder,
+        sys.maxsize,
         syscall_tables.fingerprint(directory),
         profile.get("defaultAction"),
         profile.get("defaultErrnoRet"),

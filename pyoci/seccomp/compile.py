@@ -33,14 +33,19 @@ class Program:
 
 
 def compile_profile(
-    profile: dict[str, Any], native: str, *, little_endian: bool = sys.byteorder == "little"
+    profile: dict[str, Any],
+    native: str,
+    *,
+    little_endian: bool = sys.byteorder == "little",
+    wide: bool | None = None,
 ) -> Program:
     """Compile a ``linux.seccomp`` object for a machine, by its uname(2) name.
 
+    ``wide`` is the width of the process that loads the filter, if it may not be the machine's.
     Raises SeccompError, with the JSON pointer of what is wrong with the profile.
     """
     parsed = parse_profile(profile)
-    architectures = filtered_architectures(parsed, native, little_endian=little_endian)
+    architectures = filtered_architectures(parsed, native, little_endian=little_endian, wide=wide)
     calls = [resolve(parsed, architecture) for architecture in architectures]
     program = lay_out(parsed.default, calls)
     order = architectures[0].little_endian
@@ -48,17 +53,17 @@ def compile_profile(
 
 
 def filtered_architectures(
-    profile: Profile, native: str, *, little_endian: bool
+    profile: Profile, native: str, *, little_endian: bool, wide: bool | None = None
 ) -> list[Architecture]:
     """Give the architectures that a filter knows: the machine's own, then those of the profile.
 
     The machine's own is always one, listed or not (as in libseccomp): without it not even the
     container's program could be executed. Raises SeccompError for an unknown machine.
     """
-    architecture = native_architecture(native, little_endian=little_endian)
+    architecture = native_architecture(native, little_endian=little_endian, wide=wide)
     if architecture is None:
         raise SeccompError(
-            f"cannot compile the seccomp profile for the machine {native!r}",
+            f"/linux/seccomp: cannot compile a filter for the machine {native!r}",
             subject="/linux/seccomp",
             hint=f"known architectures: {', '.join(ARCHITECTURES)}",
         )

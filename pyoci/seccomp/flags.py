@@ -39,18 +39,18 @@ def filter_flags(profile: dict[str, Any], *, notify: bool) -> int:
         return SPEC_ALLOW
     if type(names) is not list:
         raise SeccompError(
-            "cannot read the seccomp profile: its flags are no list",
+            f"{POINTER}: flags is no list",
             subject=POINTER,
-            hint="give a list of SECCOMP_FILTER_FLAG_… names",
+            hint="give a JSON array",
         )
     flags = 0
     for index, name in enumerate(names):
         flag = FLAGS.get(name) if type(name) is str else None
         if flag is None:
             raise SeccompError(
-                f"cannot compile the seccomp profile: unknown flag {name!r}",
+                f"{POINTER}/{index}: the flag {name!r} is unknown",
                 subject=f"{POINTER}/{index}",
-                hint=f"known flags: {', '.join(FLAGS)}",
+                hint=f"use one of {', '.join(FLAGS)}",
             )
         flags |= flag
     # EINVAL without a listener (seccomp(2)).

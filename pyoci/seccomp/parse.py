@@ -240,6 +240,4 @@ def _integer(value: Any, limit: int, pointer: str) -> int:
 
 
 def _error(message: str, pointer: str, hint: str) -> SeccompError:
-    return SeccompError(
-        f"cannot compile the seccomp profile: {message}", subject=pointer, hint=hint
-    )
+    return SeccompError(f"{pointer}: {message}", subject=pointer, hint=hint)

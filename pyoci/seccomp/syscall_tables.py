@@ -69,7 +69,7 @@ def load_table(name: str) -> dict[str, int]:
     directory = find_package()
     if directory is None:
         raise SeccompError(
-            "cannot compile the seccomp profile: the Python package system-calls is not installed",
+            "/linux/seccomp: the Python package system-calls is needed, which is not installed",
             subject="/linux/seccomp",
             hint="install it beside pyoci: pip install system-calls",
         )

@@ -177,10 +177,26 @@ _MACHINES = {
 }
 
 
-def native_architecture(machine: str, *, little_endian: bool = True) -> Architecture | None:
+# The ABIs of one processor, 32 and 64 bits.
+_WIDER = {
+    "X86": "X86_64",
+    "ARM": "AARCH64",
+    "MIPS": "MIPS64",
+    "MIPSEL": "MIPSEL64",
+    "PARISC": "PARISC64",
+    "PPC": "PPC64",
+    "S390": "S390X",
+}
+
+
+def native_architecture(
+    machine: str, *, little_endian: bool = True, wide: bool | None = None
+) -> Architecture | None:
     """Give the ABI of programs on a machine, by its uname(2) name; None when it is not supported.
 
-    ``little_endian`` is for machines that have one name for both orders (MIPS, SuperH).
+    ``little_endian`` is for machines that have one name for both orders (MIPS, SuperH). ``wide``
+    says that this process is a 64-bit one, if that is to count: uname(2) tells about the kernel, or
+    what a personality makes of it (setarch(8)), and either may be of the other width.
     """
     name = _MACHINES.get(machine)
     if name is None:
@@ -196,6 +212,9 @@ def native_architecture(machine: str, *, little_endian: bool = True) -> Architec
             name = "SH" if little_endian else "SHEB"
         else:
             return None
+    if wide is not None and ARCHITECTURES[f"SCMP_ARCH_{name}"].wide != wide:
+        other = _WIDER if wide else {wider: narrow for narrow, wider in _WIDER.items()}
+        name = other.get(name, name)
     return ARCHITECTURES[f"SCMP_ARCH_{name}"]
 
 

@@ -315,7 +315,7 @@ def pyoci(runtime: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     yield caller
     left = [name for name in os.listdir(root) if name in caller.ids]
     caller.clean_up()
-    after = [name for name in os.listdir(root) if not name.startswith(".")]
+    after = [name for name in os.listdir(root) if not name.startswith((".", "@"))]
     assert not after, f"delete --force leaves state behind: {after} (before: {left})"
     assert not cgroups_of(caller.ids), "cgroups are left over"
     assert mount_points() <= mounts, f"mounts are left over: {mount_points() - mounts}"

@@ -186,6 +186,10 @@ class Bench:
         """Run another command of the builder on the store."""
         return run_command(arguments[0], "--store", str(self.store), *arguments[1:])
 
+    def command(self, *arguments, env=None):
+        """Run another command of the builder that needs no store."""
+        return run_command(*arguments, env=env)
+
     def start(self, *options, context=None, **streams):
         """Start a build and return its process."""
         arguments = self.arguments(*options, context=context)

@@ -135,6 +135,35 @@ def test_building_into_a_layout_again_replaces_the_image(bench, tmp_path):
     assert not (out / "blobs/sha256" / first.image.layers[-1].digest.hex).exists()
 
 
+def test_the_image_is_signed_in_the_store_and_in_the_layout(bench, tmp_path):
+    out, key = tmp_path / "out", tmp_path / "k"
+    password = {"PYOCI_BUILDER_PASSWORD": "x"}
+    bench.command("keygen", "-o", str(key), env=password)
+    options = ("-t", "x", "-o", str(out), "--sign", f"{key}.key")
+    first = bench.build("FROM busybox\nRUN echo 1 > /1", *options, env=password)
+    bench.run("verify", "--key", f"{key}.pub", "x")
+    bench.command("verify", "--key", f"{key}.pub", str(out))
+    second = bench.build("FROM busybox\nRUN echo 2 > /2", *options, env=password)
+    bench.command("verify", "--key", f"{key}.pub", str(out))
+    entries = bench.index(out)["manifests"]
+    assert len(entries) == 2  # the image, and its signatures: the old ones went with the old image
+    assert entries[0]["digest"] == second.digest
+    assert not (out / "blobs/sha256" / first.digest.partition(":")[2]).exists()
+
+
+def test_a_wrong_password_costs_no_build(bench, tmp_path):
+    key = tmp_path / "k"
+    bench.command("keygen", "-o", str(key), env={"PYOCI_BUILDER_PASSWORD": "x"})
+    built = bench.build(
+        "FROM busybox\nRUN true",
+        *("--sign", f"{key}.key"),
+        check=False,
+        env={"PYOCI_BUILDER_PASSWORD": "y"},
+    )
+    assert built.status == 1
+    assert "wrong password" in built.log and "RUN" not in built.log
+
+
 def test_other_images_of_a_layout_stay(bench, tmp_path):
     out = tmp_path / "out"
     bench.build("FROM busybox\nRUN echo 1 > /1", "-t", "x:1", "-o", str(out))

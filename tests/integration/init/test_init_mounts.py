@@ -33,7 +33,9 @@ def test_missing_mount_points_are_made(pyoci, own_bundle, shared):
     assert os.path.getsize(own_bundle.rootfs + "/new/other/file") == 0
 
 
-def test_symlinks_to_a_mount_point_are_followed_inside_the_root(pyoci, own_bundle, shared, tmp_path):
+def test_symlinks_to_a_mount_point_are_followed_inside_the_root(
+    pyoci, own_bundle, shared, tmp_path
+):
     outside = tmp_path / "outside"
     outside.mkdir()
     os.symlink(outside, own_bundle.rootfs + "/link")
@@ -44,15 +46,21 @@ def test_symlinks_to_a_mount_point_are_followed_inside_the_root(pyoci, own_bundl
     assert os.listdir(outside) == []
 
 
-@pytest.mark.parametrize("target", ["/run/made/later", "../run/made/later", "../../../../run/made/later"])
-def test_a_symlink_to_nothing_is_made_to_point_at_something_inside(pyoci, own_bundle, shared, target):
+@pytest.mark.parametrize(
+    "target", ["/run/made/later", "../run/made/later", "../../../../run/made/later"]
+)
+def test_a_symlink_to_nothing_is_made_to_point_at_something_inside(
+    pyoci, own_bundle, shared, target
+):
     os.symlink(target, own_bundle.rootfs + "/etc/resolv.conf")
     own_bundle.mount("/etc/resolv.conf", **bind(f"{shared}/file"))
     own_bundle.script("cat /etc/resolv.conf /run/made/later")
     assert pyoci.output(own_bundle) == "of the host\n" * 2
 
 
-def test_directories_behind_a_symlink_to_nothing_are_made_inside(pyoci, own_bundle, shared, tmp_path):
+def test_directories_behind_a_symlink_to_nothing_are_made_inside(
+    pyoci, own_bundle, shared, tmp_path
+):
     outside = tmp_path / "nowhere"
     os.symlink(outside, own_bundle.rootfs + "/data")
     own_bundle.mount("/data/a/b", **bind(shared))
@@ -95,7 +103,9 @@ def test_a_symlinked_dev_stays_inside(pyoci, own_bundle, tmp_path):
     """CVE-2026-41579."""
     outside = tmp_path / "outside-dev"
     outside.mkdir()
-    own_bundle.config["mounts"] = [m for m in own_bundle.config["mounts"] if "/dev" not in m["destination"]]
+    own_bundle.config["mounts"] = [
+        m for m in own_bundle.config["mounts"] if "/dev" not in m["destination"]
+    ]
     os.rmdir(own_bundle.rootfs + "/dev")
     os.symlink(outside, own_bundle.rootfs + "/dev")
     own_bundle.script("echo x > /dev/null")
@@ -187,9 +197,10 @@ def test_tmpcopyup_fills_the_tmpfs_with_what_it_covers(pyoci, own_bundle):
     os.utime(f"{top}/directory", (1000, 2000))
     os.utime(f"{top}/file", (3000, 4000))
     own_bundle.mount("/full", **TMPFS, options=["tmpcopyup", "mode=755"])
-    own_bundle.capabilities("CAP_SYS_ADMIN")
+    own_bundle.capabilities("CAP_DAC_OVERRIDE", "CAP_FOWNER")
     own_bundle.script(
-        "cd /full; stat -c '%n %F %a %u:%g %Y %s' file directory directory/deeper fifo; readlink link;"
+        "cd /full; stat -c '%n %F %a %u:%g %Y %s' file directory directory/deeper fifo;"
+        "readlink link;"
         "wc -c < file; rm -r directory; ls"
     )
     lines = pyoci.output(own_bundle).splitlines()
@@ -211,16 +222,17 @@ def test_remount_changes_a_mount_that_is_there(pyoci, own_bundle, shared):
 
 
 def test_a_mount_with_ids_of_its_own(pyoci, own_bundle, shared):
+    os.chown(shared, 5000, 6000)
     os.chown(f"{shared}/file", 5000, 6000)
     own_bundle.mount(
         "/d",
         **bind(shared, "idmap"),
         uidMappings=[{"containerID": 5000, "hostID": 0, "size": 10}],
-        gidMappings=[{"containerID": 6000, "hostID": 10, "size": 10}],
+        gidMappings=[{"containerID": 6000, "hostID": 0, "size": 10}],
     )
     own_bundle.script("stat -c %u:%g /d/file; touch /d/new")
-    assert pyoci.output(own_bundle) == "0:10\n"
-    assert os.stat(f"{shared}/new").st_uid == 5000
+    assert pyoci.output(own_bundle) == "0:0\n"
+    assert (os.stat(f"{shared}/new").st_uid, os.stat(f"{shared}/new").st_gid) == (5000, 6000)
 
 
 def test_more_mounts_than_the_program_may_open_files(pyoci, own_bundle, shared):
@@ -233,7 +245,9 @@ def test_more_mounts_than_the_program_may_open_files(pyoci, own_bundle, shared):
 
 
 def test_nothing_that_is_mounted_inside_reaches_the_host(pyoci, own_bundle, shared):
-    os.system(f"mount -t tmpfs top {shared} && mount --make-shared {shared} && mkdir {shared}/inner")
+    os.system(
+        f"mount -t tmpfs top {shared} && mount --make-shared {shared} && mkdir {shared}/inner"
+    )
     try:
         own_bundle.mount("/d", **bind(shared))
         own_bundle.capabilities("CAP_SYS_ADMIN")
@@ -245,7 +259,9 @@ def test_nothing_that_is_mounted_inside_reaches_the_host(pyoci, own_bundle, shar
 
 
 def test_a_shared_bind_mount_reaches_the_host_when_that_is_asked_for(pyoci, own_bundle, shared):
-    os.system(f"mount -t tmpfs top {shared} && mount --make-shared {shared} && mkdir {shared}/inner")
+    os.system(
+        f"mount -t tmpfs top {shared} && mount --make-shared {shared} && mkdir {shared}/inner"
+    )
     try:
         own_bundle.mount("/d", **bind(shared, "rshared"))
         own_bundle.linux["rootfsPropagation"] = "shared"

@@ -12,6 +12,22 @@ import time
 import pytest
 
 
+def is_running(pid):
+    """Say whether there is such a process; a zombie that nobody has reaped yet is not one."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def until(condition, what):
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.01)
+
+
 @pytest.fixture
 def sleeper(bundle):
     bundle.process["args"] = ["sleep", "1000"]
@@ -143,7 +159,7 @@ def test_force_deletes_a_running_container(pyoci, sleeper):
     name = pyoci.start(sleeper)
     pid = pyoci.state(name)["pid"]
     pyoci.ok("delete", "--force", name)
-    assert not os.path.exists(f"/proc/{pid}")
+    until(lambda: not is_running(pid), "it is dead")
 
 
 def test_list_in_all_its_forms(pyoci, sleeper):
@@ -214,4 +230,4 @@ def test_a_damaged_state_file_gives_one_line_and_can_be_removed(pyoci, sleeper, 
     assert "delete --force" in done.stderr
     pyoci.ok("delete", "--force", name)
     time.sleep(0.05)
-    assert not os.path.exists(f"/proc/{pid}")
+    until(lambda: not is_running(pid), "it is dead")

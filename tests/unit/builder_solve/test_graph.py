@@ -143,9 +143,20 @@ def test_bytes_that_are_not_utf8_have_a_key():
 
 
 RUN = {
-    "kind": "run", "command": ["x"], "environment": ["A=1", "B=2"], "directory": "/",
-    "user": "", "network": "default", "security": "sandbox", "mounts": [], "epoch": None,
-    "parent": "p", "inputs": [], "_files": {}, "_inputs": {}, "_follows": True,
+    "kind": "run",
+    "command": ["x"],
+    "environment": ["A=1", "B=2"],
+    "directory": "/",
+    "user": "",
+    "network": "default",
+    "security": "sandbox",
+    "mounts": [],
+    "epoch": None,
+    "parent": "p",
+    "inputs": [],
+    "_files": {},
+    "_inputs": {},
+    "_follows": True,
 }
 
 

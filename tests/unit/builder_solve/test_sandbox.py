@@ -46,6 +46,10 @@ def test_the_process_is_the_steps():
     assert process["user"] == {"uid": 1000, "gid": 1001, "additionalGids": [29]}
 
 
+def test_groups_are_left_out_where_they_cannot_be_set():
+    assert "additionalGids" not in configured(APP, keeps_groups=True)["process"]["user"]
+
+
 def test_root_has_dockers_capabilities_and_no_more():
     capabilities = configured()["process"]["capabilities"]
     assert len(capabilities["bounding"]) == 14

@@ -34,13 +34,15 @@ def test_nobody_may_trace_the_init_while_it_is_inside(executed):
     assert plan.names.index("set_dumpable") < plan.names.index("join_process")
 
 
-def test_a_privileged_caller_joins_in_the_child(executed):
-    """The child is cloned into its cgroup from outside; only the PID namespace counts before."""
+def test_a_privileged_caller_has_left_the_hosts_mounts_before_the_child_can_be_seen(executed):
+    """CVE-2016-9962. The cgroup namespace comes later: the child is cloned in from outside."""
     plan = executed()
     first, second = plan.all("join_process")
-    assert first["types"] == NAMESPACE_FLAGS["pid"]
-    assert second["types"] & NAMESPACE_FLAGS["mount"]
-    assert not second["types"] & NAMESPACE_FLAGS["pid"]
+    for kind in ("pid", "mount", "ipc", "network", "uts"):
+        assert first["types"] & NAMESPACE_FLAGS[kind]
+    assert second["types"] == NAMESPACE_FLAGS["cgroup"]
+    index = plan.names.index
+    assert index("set_dumpable") < index("join_process") < index("clone")
     assert plan.one("clone")["pidfd_payload"] == "setns"
 
 
@@ -89,6 +91,7 @@ def test_a_terminal_is_not_bound_onto_the_container_s_console(executed):
 
 def test_a_container_without_a_mount_namespace_is_entered_through_its_root(executed):
     plan = executed(request={"root": "/proc/5/root"}, linux={"namespaces": []})
+    assert plan.place("change_root") < plan.place("clone")
     assert plan.one("change_root") == {"slot": plan.one("open_file", path="/proc/5/root")["slot"]}
 
 

@@ -69,9 +69,11 @@ def test_namespaces_are_ready_before_anything_is_mounted(compiled):
 
 def test_the_private_procfs_is_opened_before_any_mount_of_the_container(compiled):
     """CVE-2025-52881: no mount may stand between the runtime and /proc."""
-    plan = compiled(mounts=[{"destination": "/proc", "type": "proc"}])
+    proc = [{"destination": "/proc", "type": "proc"}]
+    plan = compiled(mounts=proc, process={"apparmorProfile": "profile"})
     assert plan.place("open_proc") < plan.place("attach_root")
     assert plan.place("open_proc") < plan.place("attach_mount", target="/proc")
+    assert "open_proc" not in compiled(mounts=proc).names, "nothing is written to it"
 
 
 def test_mounts_come_in_the_listed_order_and_before_pivot_root(compiled):

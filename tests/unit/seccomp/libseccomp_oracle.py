@@ -7,6 +7,7 @@ argument become alternatives. ENOSYS for newer calls is runc's own and not here.
 from __future__ import annotations
 
 import ctypes
+import sys
 import tempfile
 from typing import Any
 
@@ -97,6 +98,8 @@ def _action(name: str, errno: int | None) -> int:
 def compile_profile(profile: dict[str, Any], *, only: list[str] | None = None) -> bytes:
     """Compile a profile for this machine and the profile's architectures, or for ``only`` some.
 
+    The program is in the byte order of those.
+
     Raises ConflictError where libseccomp refuses a combination of rules.
     """
     assert _library is not None
@@ -118,9 +121,35 @@ def compile_profile(profile: dict[str, Any], *, only: list[str] | None = None) -
             for name in rule["names"]:
                 for group in groups:
                     _add(context, action, name, group)
-        return _export(context)
+        program = _export(context)
+        return _with_returns_swapped(program) if only and not _is_little(only[0]) else program
     finally:
         _library.seccomp_release(context)
+
+
+def _is_little(architecture: str) -> bool:
+    return bool(_token(architecture) & 0x40000000)
+
+
+def _is_action(constant: bytes) -> bool:
+    action = int.from_bytes(constant, "big")
+    kind, data = action & 0xFFFF0000, action & 0xFFFF
+    return kind in ACTIONS.values() and (not data or kind in (0x00050000, 0x7FF00000))
+
+
+def _with_returns_swapped(program: bytes) -> bytes:
+    """Mend what libseccomp 2.5 exports for the other byte order: some returns are in this one's.
+
+    Which, is plain to see: no action reads as another one backwards.
+    """
+    assert sys.byteorder == "little"
+    mended = b""
+    for offset in range(0, len(program), 8):
+        instruction = program[offset : offset + 8]
+        if instruction[:2] == b"\x00\x06" and not _is_action(instruction[4:]):
+            instruction = instruction[:4] + instruction[:3:-1]
+        mended += instruction
+    return mended
 
 
 def _add(context: int, action: int, name: str, group: list[dict[str, Any]]) -> None:

@@ -5,6 +5,7 @@ Where they do not, the case is written out with the reason in `DIFFERENCES`.
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -24,9 +25,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 X86_64, X86, X32 = "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"
+
+
+@functools.cache
+def numbers_of(architecture: str) -> dict[str, int]:
+    return syscall_numbers(ARCHITECTURES[architecture])
+
+
 NAMES = [
     name
-    for name in sorted(syscall_numbers(ARCHITECTURES[X86_64]))
+    for name in sorted(numbers_of(X86_64))
     # The library is older than our tables, and then skips the rule.
     if libseccomp_oracle.available() and libseccomp_oracle.number(X86_64, name) >= 0
 ]
@@ -58,11 +66,20 @@ def is_stub(action: int, architecture: str, default: int) -> bool:
 
 
 def all_numbers(architecture: str) -> Iterable[int]:
-    numbers = syscall_numbers(ARCHITECTURES[architecture]).values()
+    numbers = numbers_of(architecture).values()
     regular = [number for number in numbers if number < ARCHITECTURES[architecture].private]
-    yield from range(min(regular), max(regular) + 40)
+    yield from range(min(regular), max(regular) + 10)
     yield from (number for number in numbers if number not in regular)
     yield from (0xFFFFFFFF, 0xFFFFFFFE, 0x3FFFFFFF, 0x40000000, 0x7FFFFFFF)
+
+
+def arguments(architecture: str, number: int) -> Iterable[tuple[int, ...]]:
+    """Give the arguments to try: few for calls of which no engine's profile looks at them."""
+    numbers = numbers_of(architecture)
+    looked_at = ("personality", "clone", "socket", "socketcall")
+    if number in [numbers.get(name) for name in looked_at]:
+        return INTERESTING
+    return ((), (0xFFFFFFFF,))
 
 
 @pytest.mark.parametrize("architecture", [X86_64, X86, X32])
@@ -73,7 +90,7 @@ def test_podmans_real_profile_judges_every_call_as_libseccomp_does(
     theirs = Filter(libseccomp_oracle.compile_profile(podman_profile))
     audit = ARCHITECTURES[architecture].audit
     for number in all_numbers(architecture):
-        for args in INTERESTING:
+        for args in arguments(architecture, number):
             assert ours.judge(number, audit, args) == theirs.judge(number, audit, args), (
                 number,
                 args,
@@ -101,20 +118,27 @@ def test_engines_profiles_judge_every_call_as_libseccomp_does(
     order = native_byte_order(architectures[0])
     ours = Filter(program.code, order)
     theirs = Filter(libseccomp_oracle.compile_profile(profile, only=architectures), order)
-    default = theirs.judge(0xFFFFFFFF, ARCHITECTURES[architectures[0]].audit, big_endian=order == ">")
+    default = theirs.judge(
+        0xFFFFFFFF, ARCHITECTURES[architectures[0]].audit, big_endian=order == ">"
+    )
     stubs = 0
     for architecture in architectures:
         audit = ARCHITECTURES[architecture].audit
         for number in all_numbers(architecture):
-            for args in INTERESTING:
+            for args in arguments(architecture, number):
                 mine = ours.judge(number, audit, args, big_endian=order == ">")
                 other = theirs.judge(number, audit, args, big_endian=order == ">")
                 if mine != other and is_stub(mine, architecture, default):
                     assert other == default
                     stubs += 1
                     continue
-                known = difference(architecture, number, args)
-                assert mine == other or known, (architecture, number, args, hex(mine), hex(other))
+                assert mine == other or difference(architecture, number, args), (
+                    architecture,
+                    number,
+                    [hex(each) for each in args],
+                    hex(mine),
+                    hex(other),
+                )
     if default & ACTION_MASK == ERRNO and default & 0xFFFF == 1:
         assert stubs, "no call was newer than the profile"
 
@@ -122,7 +146,7 @@ def test_engines_profiles_judge_every_call_as_libseccomp_does(
 def difference(architecture: str, number: int, args: tuple[int, ...]) -> str | None:
     """Give the reason why libseccomp is not to be followed in a case, if it is one."""
     table = ARCHITECTURES[architecture]
-    numbers = syscall_numbers(table)
+    numbers = numbers_of(architecture)
     if table.multiplexed and number in (numbers["socketcall"], numbers["ipc"]) and args:
         return "libseccomp compares arguments of socket(2) with those of socketcall(2)"
     for name, known in numbers.items():
@@ -147,12 +171,16 @@ def test_random_rules_judge_random_calls_as_libseccomp_does(
     judged = set()
     for architecture in (X86_64, X86, X32):
         table = ARCHITECTURES[architecture]
-        numbers = syscall_numbers(table)
+        numbers = numbers_of(architecture)
         for number, args in random_profiles.calls(source, profile, numbers, 150):
             if architecture == X86:
                 args = [argument & 0xFFFFFFFF for argument in args]
             mine, other = (each.judge(number, table.audit, args) for each in (ours, theirs))
-            at = X32 if table.audit == ARCHITECTURES[X32].audit and number >= X32_BIT else architecture
+            at = (
+                X32
+                if table.audit == ARCHITECTURES[X32].audit and number >= X32_BIT
+                else architecture
+            )
             if mine != other and is_stub(mine, at, default) and other == default:
                 continue
             if mine != other and difference(at, number, tuple(args)):
@@ -181,7 +209,7 @@ def test_random_rules_judge_alike_on_every_architecture_of_either_byte_order(
         "SCMP_ARCH_X32": "x86_64",
     }.get(architecture, architecture.removeprefix("SCMP_ARCH_").lower())
     order = native_byte_order(architecture)
-    numbers = syscall_numbers(table)
+    numbers = numbers_of(architecture)
     names = [
         name
         for name in NAMES
@@ -241,13 +269,12 @@ DIFFERENCES = [
     ),
     (
         [
-            rule("SCMP_ACT_ALLOW", (1, "GE", 0xFFFFFFFFFFFFFFFF), (5, "NE", 0xCC)),
-            rule("SCMP_ACT_ALLOW", (2, "LE", 0x100000001), (3, "GE", 0x54)),
-            rule("SCMP_ACT_ALLOW", (3, "GE", 0x34), (4, "EQ", 5), (1, "GE", 0x100000001)),
+            rule("SCMP_ACT_ALLOW", (4, "LE", 2)),
+            rule("SCMP_ACT_ALLOW", (4, "LT", 0x681523EBA114CA61)),
         ],
-        (2, 0xFFFFFFFF00000000, 0, 0xFFFFFFFF00000054, 0, 0),
+        (0, 0, 0, 0, 0x9F4FB75B, 0),
         True,
-        "argument 2 is 0 and argument 3 large: the second rule's comparisons hold",
+        "argument 4 is below the second rule's constant",
     ),
 ]
 
@@ -257,21 +284,19 @@ def test_a_case_in_which_libseccomp_errs_is_judged_by_its_rules(
     rules: list[dict[str, Any]], args: tuple[int, ...], allowed: bool, reason: str
 ) -> None:
     profile = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules}
-    number = syscall_numbers(ARCHITECTURES[X86_64])["setgroups"]
+    number = numbers_of(X86_64)["setgroups"]
     audit = ARCHITECTURES[X86_64].audit
     ours = Filter(compile_profile(profile, "x86_64", little_endian=True).code)
     assert (ours.judge(number, audit, args) == 0x7FFF0000) is allowed, reason
 
 
-def test_the_listed_cases_are_still_needed() -> None:
-    """A library in which none of them differs has been mended: shorten the list."""
-    number = syscall_numbers(ARCHITECTURES[X86_64])["setgroups"]
-    audit = ARCHITECTURES[X86_64].audit
-    wrong = 0
-    for rules, args, allowed, _ in DIFFERENCES:
-        profile = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules}
-        theirs = Filter(libseccomp_oracle.compile_profile(profile))
-        wrong += (theirs.judge(number, audit, args) == 0x7FFF0000) is not allowed
-    if not wrong:
-        pytest.skip("this libseccomp has none of the errors")
-    assert wrong == len(DIFFERENCES)
+@pytest.mark.parametrize(("rules", "args", "allowed", "reason"), DIFFERENCES, ids=[0, 1, 2])
+def test_a_listed_case_is_one_in_which_libseccomp_errs(
+    rules: list[dict[str, Any]], args: tuple[int, ...], allowed: bool, reason: str
+) -> None:
+    profile = {"defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules}
+    theirs = Filter(libseccomp_oracle.compile_profile(profile))
+    action = theirs.judge(numbers_of(X86_64)["setgroups"], ARCHITECTURES[X86_64].audit, args)
+    if (action == 0x7FFF0000) is allowed:
+        pytest.skip("this libseccomp has been mended")
+    assert action in (0x7FFF0000, 0x00050001)
