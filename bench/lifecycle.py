@@ -99,7 +99,7 @@ def _rootfs(top: str) -> str:
 
 
 def _bundle(path: str, rootfs: str, profile: str | None, limit: int | None = None) -> str:
-    """Write the bundle that all runtimes run: runc's own default configuration, a little changed."""
+    """Write the bundle that all runtimes run: runc's default configuration, a little changed."""
     shutil.rmtree(path, ignore_errors=True)
     os.makedirs(path)
     subprocess.run(["runc", "spec", "--bundle", path], check=True)

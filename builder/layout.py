@@ -37,6 +37,16 @@ if TYPE_CHECKING:
 
 REF_NAME = "org.opencontainers.image.ref.name"
 """The annotation that names an entry of index.json."""
+KIND = "kind"
+"""cosign's annotation: whether an entry is an image or speaks about one."""
+KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
+KIND_ATTESTATIONS = "dev.cosignproject.cosign/atts"
+
+
+def is_accessory(entry: Descriptor) -> bool:
+    """Whether an entry of index.json is a signature or an attestation rather than an image."""
+    return entry.annotations.get(KIND) in (KIND_SIGNATURES, KIND_ATTESTATIONS)
+
 
 LARGEST_DOCUMENT = 4 << 20
 """Manifests, indexes and configs of more bytes are refused."""
@@ -236,11 +246,12 @@ class Layout:
         Raises ImageNotFoundError, ImageFormatError.
         """
         entries = self.index()
-        names = [entry.annotations[REF_NAME] for entry in entries if REF_NAME in entry.annotations]
+        images = [entry for entry in entries if not is_accessory(entry)]
+        names = [entry.annotations[REF_NAME] for entry in images if REF_NAME in entry.annotations]
         if reference is None:
-            digests = {entry.digest for entry in entries}
+            digests = {entry.digest for entry in images}
             if len(digests) == 1:
-                return entries[0]
+                return images[0]
             why = "it holds no image" if not digests else f"it holds {len(digests)} images"
             raise ImageNotFoundError(
                 f"opening an image of {self.path}: {why}",

@@ -299,6 +299,7 @@ def _export(store: Store, result: BuildResult, path: str) -> None:
 
     layout = export_layout(store.layout, result.descriptor, path, result.names)
     copy_signatures(store.layout, layout, result.descriptor)
+    layout.tidy()
 
 
 def _finish(result: BuildResult, options: dict[str, Any], *, is_quiet: bool) -> None:

@@ -1,7 +1,8 @@
 """The config.json of a RUN step's container.
 
-What a step may do is what Docker's builder lets it do: fourteen capabilities, the usual paths
-masked, no devices but the standard ones. `--security=insecure` lifts all of that.
+A step may do what engines let containers do by default: fourteen capabilities, the usual paths
+masked, no devices but the standard ones, the system calls of `builder.execute.seccomp`.
+`--security=insecure` lifts all of that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ OCI_VERSION = "1.0.2"
 HOSTNAME = "buildkitsandbox"
 """The reference's, because it ends up in files that package managers write."""
 
-_CAPABILITIES = (
+CAPABILITIES = (
     "CAP_CHOWN",
     "CAP_DAC_OVERRIDE",
     "CAP_FSETID",
@@ -34,7 +35,7 @@ _CAPABILITIES = (
     "CAP_KILL",
     "CAP_AUDIT_WRITE",
 )
-_MORE_CAPABILITIES = (
+_MORE = (
     "CAP_DAC_READ_SEARCH",
     "CAP_LINUX_IMMUTABLE",
     "CAP_NET_BROADCAST",
@@ -108,6 +109,7 @@ class Sandbox:
         insecure: as `--security=insecure` says.
         in_user_namespace: what only the host's root can mount is bound instead.
         keeps_groups: the user namespace does not allow further groups (setgroups(2)).
+        seccomp: `linux.seccomp`, for steps that are not insecure; None for no filter.
     """
 
     rootfs: str
@@ -117,6 +119,7 @@ class Sandbox:
     insecure: bool = False
     in_user_namespace: bool = False
     keeps_groups: bool = False
+    seccomp: dict[str, Any] | None = None
 
 
 def bind(source: str, target: str, *options: str) -> dict[str, Any]:
@@ -141,6 +144,8 @@ def config(process: Process, sandbox: Sandbox) -> dict[str, Any]:
     if not sandbox.insecure:
         linux["maskedPaths"] = list(_MASKED)
         linux["readonlyPaths"] = list(_READONLY)
+        if sandbox.seccomp is not None:
+            linux["seccomp"] = sandbox.seccomp
     return {
         "ociVersion": OCI_VERSION,
         "process": {
@@ -167,9 +172,9 @@ def _user(account: Account, *, with_groups: bool) -> dict[str, Any]:
 
 
 def _capabilities(account: Account, *, insecure: bool) -> dict[str, list[str]]:
-    allowed = list(_CAPABILITIES)
+    allowed = list(CAPABILITIES)
     if insecure:
-        allowed += _MORE_CAPABILITIES
+        allowed += _MORE
     if account.uid != 0:
         # An ordinary user may gain them by executing a set-user-ID program, and has none before.
         return {"bounding": allowed}

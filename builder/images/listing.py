@@ -8,8 +8,8 @@ from builder.errors import BuilderError, ImageNotFoundError
 from builder.image import Image
 from builder.images.describe import index_entries, size_of
 from builder.images.locate import Located, images_of, is_index, locate
-from builder.layout import REF_NAME
-from builder.signing.storage import KIND, drop_orphans, read_signatures
+from builder.layout import KIND, REF_NAME
+from builder.signing.storage import drop_orphans, read_signatures
 from builder.store.names import layout_reference, normalize
 
 TYPE_CHECKING = False

@@ -17,8 +17,7 @@ from builder import media_types
 from builder.digest import Digest
 from builder.dockerfile.record import Record
 from builder.errors import ImageNotFoundError, InvalidReferenceError
-from builder.layout import REF_NAME, Layout
-from builder.signing.storage import is_accessory
+from builder.layout import REF_NAME, Layout, is_accessory
 from builder.store.names import layout_reference, normalize
 
 TYPE_CHECKING = False

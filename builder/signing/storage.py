@@ -18,7 +18,7 @@ from builder import canonical_json, media_types
 from builder.descriptor import Descriptor
 from builder.dockerfile.record import Record
 from builder.errors import ImageFormatError, SignatureError
-from builder.layout import REF_NAME
+from builder.layout import KIND, KIND_ATTESTATIONS, KIND_SIGNATURES, REF_NAME
 from builder.signing import payload as simple_signing
 from builder.signing.verify import Candidate
 
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from builder.digest import Digest
     from builder.layout import Layout
 
-KIND = "kind"
-KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
-KIND_ATTESTATIONS = "dev.cosignproject.cosign/atts"
 _KIND_IMAGE = "dev.cosignproject.cosign/image"
 _KIND_INDEX = "dev.cosignproject.cosign/imageIndex"
 SIGNATURE = "dev.cosignproject.cosign/signature"
@@ -49,11 +46,6 @@ class SignatureLayer(Record):
 def signature_tag(digest: Digest) -> str:
     """The tag that signatures of an image are pushed under."""
     return f"{digest.algorithm}-{digest.hex}.sig"
-
-
-def is_accessory(entry: Descriptor) -> bool:
-    """Whether an entry of index.json is a signature or an attestation rather than an image."""
-    return entry.annotations.get(KIND) in (KIND_SIGNATURES, KIND_ATTESTATIONS)
 
 
 def read_signatures(layout: Layout, digest: Digest) -> list[SignatureLayer]:

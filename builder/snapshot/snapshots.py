@@ -281,8 +281,6 @@ class Snapshots:
         if writable:
             settings += _NEW
         if self.in_user_namespace:
-            # Redirects are off by themselves then, and may not be mentioned (overlayfs.rst).
-            settings.remove("redirect_dir=off")
             settings.append("userxattr")
         return ",".join(settings)
 
@@ -321,8 +319,9 @@ class Snapshots:
                 os.close(fd)
 
 
-# Features that would put things into the upper directory that no layer can say.
-_OFF = ("redirect_dir=off", "metacopy=off", "index=off")
+# Features that would put things into the upper directory that no layer can say. nofollow rather
+# than off: off lets redirects that are there be followed, and is refused in a user namespace.
+_OFF = ("redirect_dir=nofollow", "metacopy=off", "index=off")
 # volatile: nothing in the upper directory is worth an fsync, whatever the programs in RUN ask for.
 _NEW = ("upperdir=upper", "workdir=work", "volatile")
 

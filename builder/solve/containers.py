@@ -43,7 +43,8 @@ def _start_time(pid: int) -> str:
 def sweep(store_root: str) -> None:
     """Delete the containers of builders that are gone."""
     root = state_root(store_root)
-    if not os.path.isdir(root) or not os.listdir(root):
+    # Names that begin with "@" are the runtime's own, such as its cache of filters.
+    if not os.path.isdir(root) or all(name[0] == "@" for name in os.listdir(root)):
         return
     from builder.execute.container import sweep_containers
 

@@ -15,6 +15,7 @@ from builder.dockerfile import (
     PathSource,
     RunStep,
     WorkdirStep,
+    host_platform,
 )
 from builder.errors import StepFailedError
 from builder.execute import accounts
@@ -25,7 +26,8 @@ from builder.execute.copy import Placement, place_content, place_matches
 from builder.execute.destination import Destination, Planned
 from builder.execute.mounts import Prepared, Sources, prepare_mounts
 from builder.execute.network import network_files
-from builder.execute.sandbox import Process, Sandbox, config, standard_mounts
+from builder.execute.sandbox import CAPABILITIES, Process, Sandbox, config, standard_mounts
+from builder.execute.seccomp import default_filter, kernel_version
 from builder.execute.stubs import MountStubs
 from builder.layer.entry import FILE
 from builder.layer.ownership import in_user_namespace
@@ -36,6 +38,7 @@ from builder.solve.containers import container_id, state_root
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import Any
 
     from builder.context.select import Match
     from builder.dockerfile.steps import Origin
@@ -237,6 +240,7 @@ def _run(
             insecure=step.security == "insecure",
             in_user_namespace=in_user_namespace(),
             keeps_groups=setgroups_is_denied(),
+            seccomp=_filter(),
         )
         process = Process(step.args, _environment(step, account, prepared), step.cwd, account)
         bundle = session.directory("bundle")
@@ -256,6 +260,11 @@ def _run(
                 hint="killed: was there enough memory?" if status == 137 else None,
             )
         return root.commit(session.compression, session.epoch)
+
+
+def _filter() -> dict[str, Any] | None:
+    kernel = kernel_version(os.uname().release)
+    return default_filter(host_platform().architecture, CAPABILITIES, kernel)
 
 
 def _quoted(step: RunStep) -> str:

@@ -17,7 +17,7 @@ from builder.descriptor import Descriptor
 from builder.digest import DiffID, Digest
 from builder.errors import ImageNotFoundError, StoreError
 from builder.image import Image
-from builder.layout import REF_NAME, Layout
+from builder.layout import REF_NAME, Layout, is_accessory
 from builder.store import workspace
 from builder.store.cache import Cache, layer_digests
 from builder.store.names import layout_reference, normalize
@@ -162,7 +162,7 @@ class Store:
             (
                 (entry.annotations[REF_NAME], entry)
                 for entry in self.layout.index()
-                if REF_NAME in entry.annotations
+                if REF_NAME in entry.annotations and not is_accessory(entry)
             ),
             key=lambda named: named[0],
         )

@@ -82,6 +82,9 @@ class AbsentCgroup:
     def remove(self) -> None:
         """Nothing to remove."""
 
+    def take_over(self) -> None:
+        """Nothing to take."""
+
     def exists(self) -> bool:
         """Never."""
         return False

@@ -7,6 +7,7 @@ have to be loaded for it, which takes longer than the calls.
 
 from __future__ import annotations
 
+import errno
 import os
 
 from pyoci.cgroup.dbus_message import (
@@ -83,6 +84,20 @@ def _unescape(value: str) -> str:
     return head
 
 
+def _why(error: Exception) -> str:
+    # Not strerror: engines read its words as a fault of the user's command (see `files`).
+    if isinstance(error, TimeoutError):
+        return "no answer"
+    if isinstance(error, OSError) and error.errno:
+        return {
+            errno.ENOENT: "not there",
+            errno.ECONNREFUSED: "nobody listens",
+            errno.EACCES: "access refused",
+            errno.EPERM: "access refused",
+        }.get(error.errno, errno.errorcode.get(error.errno, str(error.errno)))
+    return str(error)
+
+
 class Connection:
     """A connection to the manager; use it for one change and close it."""
 
@@ -112,8 +127,7 @@ class Connection:
                 connection.close()
                 self._data = b""
                 name = address.replace("\0", "@")
-                why = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-                reasons.append(f"{name}: {why.lower()}")
+                reasons.append(f"{name}: {_why(error)}")
         raise CgroupError(
             "connect to systemd"
             + (f" of user {os.geteuid()}" if user else "")
@@ -171,9 +185,7 @@ class Connection:
 
     def _lost(self, what: str, error: Exception) -> CgroupError:
         why = (
-            f"no answer for {SECONDS:.0f} s"
-            if isinstance(error, TimeoutError)
-            else (str(error) or "connection lost").lower()
+            f"{_why(error)} for {SECONDS:.0f} s" if isinstance(error, TimeoutError) else _why(error)
         )
         return CgroupError(
             f"{what} of systemd: {why}", hint="see whether systemctl status answers, then try again"

@@ -108,6 +108,12 @@ class Footprint:
         self.made = [*made, *(path for path in self.made or () if shared and path not in made)]
         self.kept = self.kept if shared else kept
 
+    def take_over(self) -> None:
+        """Count what is there as ours: for a container whose record is lost."""
+        self.made = [path for path in self.leaves if os.path.isdir(path)]
+        self.kept = []
+        self.foreign = False
+
     def check_fit(self) -> None:
         """Refuse a cgroup that exists with processes or frozen; raises CgroupError."""
         self.foreign = False

@@ -70,6 +70,9 @@ class Cgroup(Protocol):
         Only what we made; nothing there is no error. Waits up to 2 s for dying processes.
         """
 
+    def take_over(self) -> None:
+        """Count what is there as made by us: for delete, when the container's record is lost."""
+
     def exists(self) -> bool:
         """Say whether any of the directories exists."""
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from pyoci.cgroup.oom import OomWatch
 
-ANNOUNCE_OFF = os.environ.get("X_OFF")
 ATTEMPTS = 5
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
 
@@ -168,6 +167,10 @@ class LegacyCgroup:
     def delegate(self, uid: int) -> None:
         """Nothing: v1 cgroups are not safe to give away (runtime-spec, "Cgroup ownership")."""
 
+    def take_over(self) -> None:
+        """Count the cgroup as ours."""
+        self._footprint.take_over()
+
     def check_fit(self) -> None:
         """Refuse a cgroup that is in use, for a caller that does not make it itself."""
         self._footprint.check_fit()
@@ -209,11 +212,7 @@ class LegacyCgroup:
         return list(targets.values())
 
     def directory_for_clone(self, init_pid: int | None = None) -> str | None:  # noqa: ARG002
-        """None: a process is cloned into v2 cgroups only, so ``attach`` follows; gets it ready."""
-        if not self._rootless and not ANNOUNCE_OFF:
-            from pyoci.cgroup.migration import announce
-
-            announce()
+        """None: a process is cloned into v2 cgroups only."""
         return None
 
     def pids(self, recursive: bool = True) -> list[int]:

@@ -8,9 +8,11 @@ if TYPE_CHECKING:
 
 ROOT = "/linux/resources"
 
-# Properties whose presence is no limit: "false" and the like say what is the case anyway, and
-# device rules do not need a cgroup of one's own (a user namespace cannot make devices at all).
-NO_LIMIT = {"disableOOMKiller": False, "checkBeforeUpdate": None, "useHierarchy": None}
+# Properties that limit nothing themselves. Nor do values that say what is the case anyway: false,
+# empty, -1 for unlimited, and 0, which engines write for "not set", but for the two where it means
+# 0. Device rules need no cgroup of one's own: a user namespace cannot make devices at all.
+NO_LIMITS = ("checkBeforeUpdate", "useHierarchy")
+MEANS_ZERO = (("pids", "limit"), ("memory", "swappiness"))
 
 
 def wanted_limits(resources: dict[str, Any]) -> list[str]:
@@ -21,9 +23,9 @@ def wanted_limits(resources: dict[str, Any]) -> list[str]:
             continue
         if isinstance(value, dict):
             for key, limit in value.items():
-                if limit is None or limit in ("", [], {}):
+                if key in NO_LIMITS or limit is None or limit == -1:
                     continue
-                if key in NO_LIMIT and NO_LIMIT[key] in (None, limit):
+                if not limit and (name, key) not in MEANS_ZERO:
                     continue
                 wanted.append(f"{ROOT}/{name}/{key.replace('~', '~0').replace('/', '~1')}")
         else:

@@ -309,6 +309,10 @@ class SystemdCgroup:
         finally:
             connection.close()
 
+    def take_over(self) -> None:
+        """Count the unit's cgroup as ours."""
+        self._inner.take_over()
+
     def exists(self) -> bool:
         """Say whether any directory is there."""
         return self._inner.exists()

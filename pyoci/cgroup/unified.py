@@ -201,6 +201,10 @@ class UnifiedCgroup:
                     subject="/process/user/uid",
                 ) from None
 
+    def take_over(self) -> None:
+        """Count the cgroup as ours."""
+        self._footprint.take_over()
+
     def check_fit(self) -> None:
         """Refuse a cgroup that is in use, for a caller that does not make it itself."""
         self._footprint.check_fit()

@@ -7,8 +7,6 @@ asks for what is the case anyway.
 
 from __future__ import annotations
 
-import math
-
 from pyoci.cgroup.files import Setting
 from pyoci.cgroup.legacy_settings import (
     CPU_HINTS,
@@ -53,7 +51,9 @@ def unified_settings(resources: dict[str, Any], reader: Reader) -> list[Setting]
     Raises CgroupError for what v2 cannot express. ``devices`` are a BPF program, not files.
     """
     for (name, key), instead in UNCONVERTIBLE.items():
-        if (resources.get(name) or {}).get(key):
+        value = (resources.get(name) or {}).get(key)
+        # A swappiness of 0 asks for something as well.
+        if value or (key == "swappiness" and value is not None):
             raise CgroupError(
                 f"{ROOT}/{name}/{key} cannot be converted to cgroup v2",
                 subject=f"{ROOT}/{name}/{key}",
@@ -133,6 +133,8 @@ def weight_of_shares(shares: int) -> int:
         return 1
     if shares >= 262144:
         return 10000
+    import math
+
     power = math.log2(shares)
     return math.ceil(10 ** ((power * power + 125 * power) / 612 - 7 / 34))
 

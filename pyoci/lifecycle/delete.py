@@ -131,7 +131,10 @@ def _delete_damaged(entry: Entry) -> list[str]:
     except PyociError:
         path = None
     try:
-        cgroup = cgroups.resolve(path, entry.id, systemd=False, rootless=os.geteuid() != 0)
+        # How it was created is lost too; a path of systemd's form says it.
+        systemd = path is not None and path.count(":") == 2 and "/" not in path
+        cgroup = cgroups.resolve(path, entry.id, systemd=systemd, rootless=os.geteuid() != 0)
+        cgroup.take_over()
         if cgroup.exists():
             cgroup.kill(9)
             cgroup.remove()

@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 
 APPLETS = (
-    "sh true false cat echo sleep ls id env pwd mkdir touch stat readlink grep mount umount ps "
-    "hostname kill head tail wc tr cut test tty stty ulimit rm ln cp mv chmod chown dd sed awk sort "
-    "seq df od printf expr uname date nproc sync sysctl ip ifconfig setsid timeout nc find xargs"
+    "sh true false cat echo sleep ls id env pwd mkdir touch stat readlink grep mount umount "
+    "ps hostname kill head tail wc tr cut test tty stty ulimit rm ln cp mv chmod chown dd sed "
+    "awk sort seq df od printf expr uname date nproc sync sysctl ip ifconfig setsid timeout "
+    "nc find xargs"
 ).split()
 
 

@@ -103,6 +103,13 @@ def test_a_step_cannot_mount_or_make_devices_that_work(bench):
     assert "Operation not permitted" in built.files()["out"].decode()
 
 
+def test_a_step_is_filtered_and_an_insecure_one_is_not(bench):
+    text = "FROM busybox\nRUN {}grep Seccomp: /proc/self/status > /out"
+    assert bench.build(text.format("")).files()["out"].split() == [b"Seccomp:", b"2"]
+    built = bench.build(text.format("--security=insecure "), "--allow", "security.insecure")
+    assert built.files()["out"].split() == [b"Seccomp:", b"0"]
+
+
 def test_no_network_means_only_the_loopback(bench):
     built = bench.build("FROM busybox\nRUN --network=none ls /sys/class/net > /out")
     assert built.files()["out"] == b"lo\n"

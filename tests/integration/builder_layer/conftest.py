@@ -123,9 +123,9 @@ def tree_of() -> Callable[[str], Tree]:
 def _tree_of(path: str) -> Tree:
     """Everything a program could see of the files below a directory, times in whole seconds."""
     found: Tree = {}
-    links: dict[int, str] = {}
+    inodes: dict[str, int] = {}
     for where, directories, files in os.walk(path):
-        for name in sorted([*directories, *files]):
+        for name in [*directories, *files]:
             inner = os.path.join(where, name)
             status = os.lstat(inner)
             content: object = b""
@@ -134,9 +134,8 @@ def _tree_of(path: str) -> Tree:
             elif stat.S_ISLNK(status.st_mode):
                 content = os.readlink(inner)
             relative = os.path.relpath(inner, path)
-            first = relative
             if status.st_nlink > 1 and not stat.S_ISDIR(status.st_mode):
-                first = links.setdefault(status.st_ino, relative)
+                inodes[relative] = status.st_ino
             found[relative] = (
                 status.st_mode,
                 status.st_uid,
@@ -145,8 +144,10 @@ def _tree_of(path: str) -> Tree:
                 status.st_rdev,
                 content,
                 {} if stat.S_ISLNK(status.st_mode) else xattrs_of(inner),
-                first,
             )
+    first = {inode: min(n for n, i in inodes.items() if i == inode) for inode in inodes.values()}
+    for name, fields in found.items():
+        found[name] = (*fields, first[inodes[name]] if name in inodes else name)
     return found
 
 

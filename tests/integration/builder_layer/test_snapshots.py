@@ -79,6 +79,20 @@ def _without_times_after(tree: Tree) -> Tree:
     }
 
 
+def _same(found: Tree, wanted: Tree) -> bool:
+    """Whether two trees are equal and the names of one file are still names of one file.
+
+    An overlay gives a name of several a file of its own when it copies it up, though nobody changed
+    it; such names may be names of one file again.
+    """
+    links = {(name, fields[7]) for name, fields in wanted.items() if fields[7] != name}
+    joined = {(name, fields[7]) for name, fields in found.items()}
+    return links <= joined and (
+        {name: fields[:7] for name, fields in found.items()}
+        == {name: fields[:7] for name, fields in wanted.items()}
+    )
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_random_changes_come_back_as_they_were(
     store: Store, snapshots: Snapshots, seen: Seen, tree_of: Callable[[str], Tree], seed: int,
@@ -93,13 +107,13 @@ def test_random_changes_come_back_as_they_were(
         if layer is not None:
             layers.append(layer)
         # As an overlay, the topmost layer being the renamed upper directory.
-        assert seen(layers) == wanted
+        assert _same(seen(layers), wanted)
         # As an overlay of what is unpacked from the blobs.
         if turn == 3:
             for name in os.listdir(store.unpacked):
                 shutil.rmtree(f"{store.unpacked}/{name}")
             with Snapshots(store).view(layers) as path:
-                assert tree_of(path) == wanted
+                assert _same(tree_of(path), wanted)
             # As plain files, one layer unpacked onto the other.
             flat = tmp_path / "flat"
             flat.mkdir()
@@ -109,7 +123,7 @@ def test_random_changes_come_back_as_they_were(
                     apply_layer(stream.read, fd)
                     stream.finish()
             os.close(fd)
-            assert tree_of(str(flat)) == wanted
+            assert _same(tree_of(str(flat)), wanted)
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -138,9 +152,9 @@ def test_plain_copies_give_the_same_files(
         if layer is not None:
             layers.append(layer)
         with copies.view(layers) as path:
-            assert tree_of(path) == wanted
+            assert _same(tree_of(path), wanted)
         with snapshots.view(layers) as path:
-            assert tree_of(path) == wanted
+            assert _same(tree_of(path), wanted)
     with copies.mount(layers) as mounted:
         assert mounted.commit() is None
 

@@ -52,7 +52,12 @@ def test_user_and_groups(pyoci, bundle):
     bundle.process["user"] = {"uid": 1000, "gid": 1000, "additionalGids": [10, 77], "umask": 0o27}
     bundle.script("id -u; id -g; id -G; umask")
     uid, gid, groups, mask = pyoci.output(bundle).splitlines()
-    assert (uid, gid, set(groups.split()), int(mask, 8)) == ("1000", "1000", {"1000", "10", "77"}, 0o27)
+    assert (uid, gid, set(groups.split()), int(mask, 8)) == (
+        "1000",
+        "1000",
+        {"1000", "10", "77"},
+        0o27,
+    )
 
 
 def test_capability_sets_are_exactly_the_configured_ones(pyoci, bundle):
@@ -137,7 +142,9 @@ def test_preserved_descriptors_are_there_and_no_others(pyoci, bundle):
     read_end, write_end = os.pipe()
     os.write(write_end, b"kept\n")
     os.close(write_end)
-    arguments = pyoci.command("run", "--bundle", bundle.write(), "--preserve-fds", "1", pyoci.new_id())
+    arguments = pyoci.command(
+        "run", "--bundle", bundle.write(), "--preserve-fds", "1", pyoci.new_id()
+    )
     # bash: its redirections take numbers of two digits.
     done = subprocess.run(
         ["bash", "-c", f'"$@" 3<&{read_end}', "bash", *arguments],

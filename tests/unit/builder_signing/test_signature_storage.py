@@ -19,9 +19,9 @@ from builder.errors import (
     SignatureError,
 )
 from builder.image import Image
-from builder.layout import REF_NAME, Layout
+from builder.layout import REF_NAME, Layout, is_accessory
 from builder.signing import PrivateKey, copy_signatures, sign_image, verify_image
-from builder.signing.storage import drop_orphans, is_accessory, read_signatures, signature_tag
+from builder.signing.storage import drop_orphans, read_signatures, signature_tag
 
 
 def entry_of_signatures(layout, image) -> Descriptor:
