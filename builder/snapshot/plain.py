@@ -54,6 +54,9 @@ def changes(directory: int, before: State) -> Iterator[Entry]:
     after: State = {}
     _collect(directory, b"", after)
     wanted = {name for name, own in after.items() if before.get(name) != own}
+    # A file that came here with its directory has the times it had: its other names come along.
+    inodes = {after[name][0] for name in wanted}
+    wanted.update(name for name, own in after.items() if own[0] in inodes)
     removed: Children = {}
     for name in sorted(before.keys() - after.keys()):
         removed.setdefault(name.rpartition(b"/")[0], []).append(name)

@@ -167,8 +167,9 @@ class Footprint:
 
 
 def is_frozen(path: str) -> bool:
-    """Say whether the processes of a cgroup are stopped, by it or an ancestor (v1 or v2)."""
+    """Say whether the processes of a cgroup are to be stopped, by it or an ancestor (v1 or v2)."""
     events = read(f"{path}/cgroup.events")
     if events is not None:
-        return "frozen 1" in events
+        # A signal wakes a frozen process for a moment, and "frozen" is 0 in that one.
+        return "frozen 1" in events or read(f"{path}/cgroup.freeze") == "1"
     return (read(f"{path}/freezer.state") or "THAWED") != "THAWED"

@@ -466,3 +466,53 @@ def test_a_killed_process_leaves_neither_mount_nor_files(store: Store, base: Lay
     process.stdout.close()
     Store(store.root).close()
     assert os.listdir(store.tmp) == []
+
+
+_UNPACKS = """
+import json, shutil, sys
+from builder.descriptor import Descriptor
+from builder.digest import DiffID
+from builder.layer import Layer
+from builder.snapshot import Snapshots
+from builder.store import Store
+layer = Layer(Descriptor.from_json(json.loads(sys.argv[2]), "it"), DiffID(sys.argv[3]))
+store = Store(sys.argv[1])
+print("ready", flush=True)
+while True:
+    path = Snapshots(store).layer_directory(layer)
+    with store.workspace() as workspace:
+        shutil.move(path.removesuffix("/fs"), workspace.path + "/old")
+"""
+
+
+def test_a_killed_process_never_leaves_half_a_layer(
+    store: Store, tree_of: Callable[[str], Tree]
+) -> None:
+    layer = write_layer(
+        store.layout, [Entry.of_bytes(b"%d" % number, b"x" * 3000) for number in range(300)]
+    )
+    arguments = [store.root, json.dumps(layer.descriptor.to_json()), layer.diff_id]
+    found_none = found_whole = 0
+    for turn in range(5):
+        process = subprocess.Popen(
+            [sys.executable, "-c", _UNPACKS, *arguments],
+            stdout=subprocess.PIPE,
+            cwd=Path(builder.snapshot.__file__).parents[2],
+        )
+        assert process.stdout is not None
+        process.stdout.readline()
+        # Somewhere in the middle of it, at another place each time.
+        seen: set[str] = set()
+        while len(seen) < 2 + 2 * turn:
+            seen.update(os.listdir(store.tmp), os.listdir(store.unpacked))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        if os.listdir(store.unpacked):
+            found_whole += 1
+            assert len(tree_of(f"{store.unpacked}/{layer.diff_id.hex}/fs")) == 300
+        else:
+            found_none += 1
+    assert found_none + found_whole == 5
+    assert len(tree_of(Snapshots(store).layer_directory(layer))) == 300
+    Store(store.root).close()

@@ -117,7 +117,7 @@ def infos(draw: st.DrawFn) -> tuple[tarfile.TarInfo, bytes]:
 
 
 @given(st.lists(infos(), max_size=4), st.sampled_from(FORMATS[1:]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_we_read_what_tarfile_writes(
     members: list[tuple[tarfile.TarInfo, bytes]], form: int
 ) -> None:
@@ -308,7 +308,7 @@ def test_control_characters_of_names_do_not_reach_the_terminal() -> None:
 
 
 @given(st.binary(max_size=1600))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_random_bytes_are_refused_or_read_but_never_break_the_reader(data: bytes) -> None:
     try:
         read_all(data)
@@ -317,7 +317,7 @@ def test_random_bytes_are_refused_or_read_but_never_break_the_reader(data: bytes
 
 
 @given(st.data())
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_changed_archives_are_refused_or_read_but_never_break_the_reader(
     data: st.DataObject,
 ) -> None:

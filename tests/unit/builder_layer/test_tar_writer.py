@@ -85,7 +85,7 @@ def entries(draw: st.DrawFn) -> Entry:
 
 
 @given(st.lists(entries(), max_size=4))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_tarfile_reads_what_we_write(written: list[Entry]) -> None:
     data = archive(written)
     assert len(data) % 512 == 0
@@ -113,7 +113,7 @@ def test_tarfile_reads_what_we_write(written: list[Entry]) -> None:
 
 
 @given(st.lists(entries(), max_size=4), st.integers(1, 3000))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_our_reader_reads_what_we_write(written: list[Entry], piece: int) -> None:
     found = read_back(archive(written), piece)
     assert len(found) == len(written)

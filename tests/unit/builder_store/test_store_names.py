@@ -107,6 +107,28 @@ def test_tagging_keeps_annotations_and_entries_of_others(store: Store) -> None:
     ]
 
 
+def test_processes_tagging_at_once_lose_no_name(store: Store) -> None:
+    image = _image(store.layout, b"1")
+    script = (
+        "import json, sys\n"
+        "from builder.descriptor import Descriptor\n"
+        "from builder.store import Store\n"
+        "store = Store(sys.argv[1])\n"
+        "image = Descriptor.from_json(json.loads(sys.argv[2]), 'it')\n"
+        "for turn in range(15):\n"
+        "    store.tag(f'{sys.argv[3]}:{turn}', image)\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, store.root, json.dumps(image.to_json()), name],
+            cwd=Path(builder.store.store.__file__).parents[2],
+        )
+        for name in ("a", "b", "c", "d")
+    ]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert len(store.images()) == 60
+
+
 def test_untagging_says_what_had_the_name(store: Store) -> None:
     image = _image(store.layout, b"1")
     store.tag("a", image)
