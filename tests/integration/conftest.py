@@ -180,6 +180,13 @@ class Bundle:
             entry["path"] = path
         return entry
 
+    def map_ids(self, first: int = 100000, size: int = 65536) -> None:
+        """Add a user namespace with one range of ids."""
+        let_pass(self.rootfs)
+        self.namespace("user")
+        for name in ("uidMappings", "gidMappings"):
+            self.linux[name] = [{"containerID": 0, "hostID": first, "size": size}]
+
     def without_namespace(self, kind: str) -> None:
         self.linux["namespaces"] = [n for n in self.linux["namespaces"] if n["type"] != kind]
 
@@ -277,6 +284,16 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 20) -> None
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.01)
+
+
+def let_pass(path: str) -> None:
+    """Let other users through the directories on the way to a path: pytest's own are private."""
+    directory = os.path.dirname(path)
+    while directory != "/":
+        mode = os.stat(directory).st_mode
+        if mode & 0o011 != 0o011:
+            os.chmod(directory, mode & 0o7777 | 0o011)
+        directory = os.path.dirname(directory)
 
 
 def cgroups_of(names: list[str]) -> list[str]:
