@@ -6,7 +6,7 @@ Hooks: the state on standard input, exactly the environment that is given, abort
 
 from __future__ import annotations
 
-import os
+import posix as os
 import select
 import time
 
@@ -16,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_SEEK_SET = 0
 _SIGKILL = 9
 _LARGEST_OUTPUT = 2048
 
@@ -49,7 +50,7 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
     # A memfd holds any state without a writer that the hook could block.
     stdin = os.memfd_create("state", os.MFD_CLOEXEC)
     os.write(stdin, state.encode("utf-8", "surrogateescape"))
-    os.lseek(stdin, 0, os.SEEK_SET)
+    os.lseek(stdin, 0, _SEEK_SET)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     stderr_read, stderr_write = os.pipe()
     try:
@@ -62,6 +63,8 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
                 (os.POSIX_SPAWN_DUP2, null, 1),
                 (os.POSIX_SPAWN_DUP2, stderr_write, 2),
             ],
+            # A group of its own, so that its children end with it when it has to end.
+            setpgroup=0,
             setsigmask=[],
             setsigdef=_SIGNALS_PYTHON_IGNORES,
         )
@@ -78,6 +81,11 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
         os.close(stderr_write)
     try:
         output, timed_out = _follow(pid, stderr_read, hook.get("timeout"))
+    except BaseException:
+        # The caller was told to stop: what it started ends with it.
+        os.killpg(pid, _SIGKILL)
+        os.waitpid(pid, 0)
+        raise
     finally:
         os.close(stderr_read)
     _, status = os.waitpid(pid, 0)
@@ -123,7 +131,7 @@ def _follow(pid: int, stderr: int, timeout: int | None) -> tuple[bytes, bool]:
                 left = max(0, int((deadline - time.monotonic()) * 1000) + 1)
             ready = [descriptor for descriptor, _ in poll.poll(left)]
             if not ready:
-                os.kill(pid, _SIGKILL)
+                os.killpg(pid, _SIGKILL)
                 timed_out = True
                 continue
             if stderr in ready:

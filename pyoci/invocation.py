@@ -6,7 +6,7 @@ two. So commands can be called as functions, tested without a process, and serve
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from pyoci.errors import PyociError, reason
 

@@ -21,21 +21,31 @@ The program for v2 device rules comes from `device_bpf`, over `effective_device_
 
 from __future__ import annotations
 
-from pyoci.cgroup.devices import default_device_rules, effective_device_rules
-from pyoci.cgroup.resolve import from_record, resolve
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pyoci.cgroup.devices import default_device_rules as default_device_rules
+    from pyoci.cgroup.devices import effective_device_rules as effective_device_rules
     from pyoci.cgroup.hierarchies import Hierarchies as Hierarchies
     from pyoci.cgroup.interface import Cgroup as Cgroup
+    from pyoci.cgroup.location import resolve as resolve
+    from pyoci.cgroup.recorded import from_record as from_record
 
-__all__ = [
-    "default_device_rules",
-    "device_program",
-    "effective_device_rules",
-    "from_record",
-    "resolve",
-]
+# Loaded when they are asked for: a command needs one of them, some need none.
+_MODULES = {
+    "default_device_rules": "devices",
+    "effective_device_rules": "devices",
+    "from_record": "recorded",
+    "resolve": "location",
+}
+
+
+def __getattr__(name: str) -> object:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'pyoci.cgroup' has no attribute {name!r}")
+    value: object = getattr(__import__(f"pyoci.cgroup.{module}", None, None, (name,)), name)
+    globals()[name] = value
+    return value
 
 
 def device_program(rules: list[dict[str, object]]) -> bytes:

@@ -8,7 +8,7 @@ controller. Both are rare, so this alone loads ctypes: bpf(2) has no other way o
 from __future__ import annotations
 
 import errno
-import os
+import posix as os
 
 from pyoci.cgroup.files import reason
 from pyoci.errors import CgroupError

@@ -7,10 +7,11 @@ Error texts name the errno instead of using strerror: Docker and podman read "pe
 from __future__ import annotations
 
 import errno
-import os
+import posix as os
 import time
 
 from pyoci.errors import CgroupError
+from pyoci.paths import dirname, isdir
 
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -144,7 +145,7 @@ def _refusal(setting: Setting, directories: dict[str, str], error: OSError) -> C
         usage = read(f"{directory}/memory.usage_in_bytes") or read(f"{directory}/memory.current")
         why = f"more is in use than the limit allows (EBUSY, usage {usage})"
         hint = "choose a limit above the usage, or stop processes first"
-    elif error.errno in (errno.ENOENT, errno.ENODEV) and not os.path.isdir(directory):
+    elif error.errno in (errno.ENOENT, errno.ENODEV) and not isdir(directory):
         return CgroupGoneError(
             f"set {setting.pointer}: cgroup {directory} has been removed", subject=setting.pointer
         )
@@ -166,7 +167,7 @@ def make_directories(path: str, stop: str) -> list[str]:
         except FileExistsError:
             return []
         except FileNotFoundError:
-            parent = os.path.dirname(path)
+            parent = dirname(path)
             if len(parent) <= len(stop):
                 raise
             # Another container's delete may remove an empty parent between the two calls: again.
@@ -186,9 +187,9 @@ def make_directories(path: str, stop: str) -> list[str]:
 def missing_directories(path: str, stop: str) -> list[str]:
     """List what ``make_directories`` would make, the topmost first."""
     missing: list[str] = []
-    while len(path) > len(stop) and not os.path.isdir(path):
+    while len(path) > len(stop) and not isdir(path):
         missing.insert(0, path)
-        path = os.path.dirname(path)
+        path = dirname(path)
     return missing
 
 

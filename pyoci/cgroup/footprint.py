@@ -8,7 +8,6 @@ that later.
 
 from __future__ import annotations
 
-import os
 import time
 
 from pyoci.cgroup.files import (
@@ -17,12 +16,13 @@ from pyoci.cgroup.files import (
     missing_directories,
     populated,
     processes,
-    read,
     reason,
     remove_cgroups,
     remove_if_empty,
 )
+from pyoci.cgroup.frozen import is_frozen
 from pyoci.errors import CgroupError
+from pyoci.paths import isdir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Footprint:
 
     def take_over(self) -> None:
         """Count what is there as ours: for a container whose record is lost."""
-        self.made = [path for path in self.leaves if os.path.isdir(path)]
+        self.made = [path for path in self.leaves if isdir(path)]
         self.kept = []
         self.foreign = False
 
@@ -150,7 +150,7 @@ class Footprint:
 
     def exists(self) -> bool:
         """Say whether any of the directories is there and ours."""
-        return not self.foreign and any(os.path.isdir(path) for path in self.leaves)
+        return not self.foreign and any(isdir(path) for path in self.leaves)
 
     def remove(self) -> None:
         """Remove what is ours, waiting for dying processes; raises CgroupError."""
@@ -164,12 +164,3 @@ class Footprint:
                 ours += [child for child in children(path) if child not in self.kept]
         remove_cgroups(ours, REMOVE_SECONDS)
         remove_if_empty([path for path in made if path not in self.leaves])
-
-
-def is_frozen(path: str) -> bool:
-    """Say whether the processes of a cgroup are to be stopped, by it or an ancestor (v1 or v2)."""
-    events = read(f"{path}/cgroup.events")
-    if events is not None:
-        # A signal wakes a frozen process for a moment, and "frozen" is 0 in that one.
-        return "frozen 1" in events or read(f"{path}/cgroup.freeze") == "1"
-    return (read(f"{path}/freezer.state") or "THAWED") != "THAWED"

@@ -6,7 +6,7 @@ here. Everything takes the text as a value, so tests describe hosts they do not 
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 MOUNT_TREE = "/sys/fs/cgroup"
 

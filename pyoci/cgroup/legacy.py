@@ -9,15 +9,15 @@ keyed by controller, the v2 one by "".
 from __future__ import annotations
 
 import errno
-import os
 
-from pyoci.cgroup.devices import DeviceList, effective_device_rules
 from pyoci.cgroup.files import CgroupGoneError, processes, read, reason, write, write_settings
-from pyoci.cgroup.footprint import Footprint, is_frozen
+from pyoci.cgroup.footprint import Footprint
+from pyoci.cgroup.frozen import is_frozen
 from pyoci.cgroup.limits import ROOT
 from pyoci.cgroup.membership import enter, inside
 from pyoci.cgroup.signals import SIGKILL, kill_tree, signal_all
 from pyoci.errors import CgroupError
+from pyoci.paths import basename, dirname, isdir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,6 +108,8 @@ class LegacyCgroup:
             self._install_devices(resources)
 
     def _install_devices(self, resources: dict[str, Any]) -> None:
+        from pyoci.cgroup.devices import DeviceList, effective_device_rules
+
         rules = effective_device_rules(resources)
         directory = self._directories.get("devices")
         if directory is None:
@@ -312,7 +314,7 @@ class LegacyCgroup:
             (
                 ",".join(controllers),
                 self._directories[controllers[0]],
-                os.path.basename(mountpoint),
+                basename(mountpoint),
             )
             for mountpoint, controllers in together.items()
         ]
@@ -334,8 +336,8 @@ def inherit_cpuset(path: str, mountpoint: str) -> None:
     """
     if all(read(f"{path}/{file}") for file in CPUSET_FILES):
         return
-    parent = os.path.dirname(path)
-    if len(path) <= len(mountpoint) or not os.path.isdir(path):
+    parent = dirname(path)
+    if len(path) <= len(mountpoint) or not isdir(path):
         return
     inherit_cpuset(parent, mountpoint)
     for file in CPUSET_FILES:

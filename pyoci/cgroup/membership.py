@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import errno
-import os
 
 from pyoci.cgroup.files import CgroupGoneError, read, reason, write
 from pyoci.cgroup.hierarchies import unified_cgroup_of
 from pyoci.errors import CgroupError
+from pyoci.paths import isdir
 
 HINTS = {
     errno.EBUSY: "the cgroup hands controllers to cgroups inside it: name one of those",
@@ -57,7 +57,7 @@ def inside(path: str, inner: str) -> str:
             hint="give a path without '..'",
         )
     target = "/".join([path, *parts])
-    if parts and not os.path.isdir(target):
+    if parts and not isdir(target):
         raise CgroupError(
             f"enter cgroup {inner!r}: the container has none of that path",
             hint="make it inside the container first",

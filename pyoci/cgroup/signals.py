@@ -8,7 +8,7 @@ the list after that, so that a PID that was given to another process meanwhile i
 from __future__ import annotations
 
 import errno
-import os
+import posix as os
 
 from pyoci.cgroup.files import reason, write
 from pyoci.errors import CgroupError

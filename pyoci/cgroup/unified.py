@@ -9,14 +9,16 @@ got lost. Device rules are no files here but a program, which the container's in
 from __future__ import annotations
 
 import errno
-import os
+import posix as os
 
 from pyoci.cgroup.files import populated, processes, read, reason, write, write_settings
-from pyoci.cgroup.footprint import Footprint, is_frozen
+from pyoci.cgroup.footprint import Footprint
+from pyoci.cgroup.frozen import is_frozen
 from pyoci.cgroup.hierarchies import unified_cgroup_of
 from pyoci.cgroup.membership import enter, inside, may_enter
 from pyoci.cgroup.signals import SIGKILL, kill_tree, signal_all
 from pyoci.errors import CgroupError
+from pyoci.paths import basename, dirname, isdir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,10 +105,10 @@ class UnifiedCgroup:
     def _above(self) -> list[str]:
         """List the cgroups above ours, the topmost first."""
         above: list[str] = []
-        path = os.path.dirname(self._path)
+        path = dirname(self._path)
         while len(path) >= len(self._mountpoint):
             above.insert(0, path)
-            path = os.path.dirname(path)
+            path = dirname(path)
         return above
 
     def apply(self, resources: dict[str, Any]) -> None:
@@ -137,7 +139,7 @@ class UnifiedCgroup:
         """Say where on the way down the controller got lost."""
         controller = setting.controller
         start = f"set {setting.pointer}: the {controller} controller"
-        if not os.path.isdir(self._path):
+        if not isdir(self._path):
             return CgroupError(
                 f"set {setting.pointer}: cgroup {self._path} has been removed",
                 subject=setting.pointer,
@@ -167,7 +169,7 @@ class UnifiedCgroup:
                     hint="choose a cgroupsPath that is not below a threaded cgroup",
                 )
         if self._rootless and directory != self._mountpoint:
-            return self._not_delegated(setting, os.path.dirname(directory))
+            return self._not_delegated(setting, dirname(directory))
         return CgroupError(
             f"{start} is not available in {directory}",
             subject=setting.pointer,
@@ -310,7 +312,7 @@ class UnifiedCgroup:
 
     def namespace_mounts(self) -> list[tuple[str, str, str]]:
         """Give the directory, as what is to be mounted inside."""
-        return [("", self._path, os.path.basename(self._mountpoint))]
+        return [("", self._path, basename(self._mountpoint))]
 
 
 def enable_controllers(directory: str, wanted: set[str] | None = None) -> dict[str, int]:

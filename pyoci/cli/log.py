@@ -7,7 +7,7 @@ reads the whole file as one JSON value, containerd takes the last one.
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from pyoci.errors import PyociError, reason
 from pyoci.invocation import Invocation, Settings, write_all

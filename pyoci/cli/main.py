@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import _signal
 import gc
-import os
+import posix as os
 import sys
 
 from pyoci import phases
 from pyoci.cli.parse import check_arguments, find_command, parse_flags
 from pyoci.cli.settings import make_user_root, settle
+from pyoci.cli.site_packages import install
 from pyoci.cli.table import COMMANDS, GLOBAL_FLAGS
 from pyoci.invocation import DEFAULT_ROOT, Invocation, Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
     from typing import NoReturn
 
@@ -25,14 +27,12 @@ _SIGHUP, _SIGTERM = 1, 15
 
 def command(argv: list[str]) -> NoReturn:
     """Run the command line and end the process: what the launcher calls."""
-    from pyoci.cli.site_packages import install
-
     # A command is over before there is garbage worth collecting.
     gc.disable()
     install()
     # A warning of the interpreter's own would end up in the container's output.
     sys.stderr = None
-    status = main(argv)
+    status = main(argv, _environment())
     _remember_modules(__file__[: -len("/pyoci/cli/main.py")])
     # Not sys.exit: taking the interpreter down costs time and has nothing to save.
     os._exit(status)
@@ -40,9 +40,12 @@ def command(argv: list[str]) -> NoReturn:
 
 def _remember_modules(directory: str) -> None:
     try:
-        from pyoci.modules import remember
+        from pyoci.modules import finder
 
-        remember(directory)
+        if finder is None or any(name in sys.modules for name in finder.missed):
+            from pyoci.module_file import remember
+
+            remember(directory)
     except (EOFError, ValueError, TypeError, ImportError):
         # The interpreter does not recover from a damaged .pyc; without it, it makes a new one.
         try:
@@ -51,13 +54,25 @@ def _remember_modules(directory: str) -> None:
             return
 
 
-def main(argv: list[str] | None = None) -> int:
+def _environment() -> dict[str, str]:
+    """Give what os.environ holds, without os; the launcher makes UTF-8 the encoding."""
+    return {
+        name.decode("utf-8", "surrogateescape"): value.decode("utf-8", "surrogateescape")
+        for name, value in os.environ.items()
+    }
+
+
+def main(argv: list[str] | None = None, environ: Mapping[str, str] | None = None) -> int:
     """Run the command line in this process; gives the exit status and never raises."""
     for number in (_SIGHUP, _SIGTERM):
         if _signal.getsignal(number) == _signal.SIG_DFL:
             _signal.signal(number, _interrupt)
     words = sys.argv[1:] if argv is None else argv
-    return call(Invocation(words, os.environ))
+    if environ is None:
+        from os import environ as present
+
+        environ = present
+    return call(Invocation(words, environ))
 
 
 def call(invocation: Invocation) -> int:

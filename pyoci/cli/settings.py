@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from pyoci.errors import PyociError, UsageError, reason
 from pyoci.invocation import DEFAULT_ROOT, Settings
+from pyoci.paths import normpath
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def settle(settings: Settings, options: dict[str, Any], invocation: Invocation) 
 
 def checked_root(path: str, invocation: Invocation) -> str:
     """Give ``--root`` as an absolute path; raises UsageError for an empty one and for ``/``."""
-    root = os.path.normpath(_absolute(path, invocation)) if path else ""
+    root = normpath(_absolute(path, invocation)) if path else ""
     if root in ("", "/", "//"):
         raise UsageError(
             f"--root {path or repr(path)} cannot be the state root",

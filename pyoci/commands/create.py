@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pyoci import phases
+from pyoci.commands.descriptors import check_preserved
 from pyoci.errors import UsageError
 from pyoci.lifecycle.create import CreateOptions, create
-from pyoci.lifecycle.run import pass_sockets
+from pyoci.lifecycle.sockets import pass_sockets
 from pyoci.spec.bundle import load_bundle
 
 TYPE_CHECKING = False
@@ -55,23 +56,6 @@ def create_options(
         rootless=settings.rootless,
         stdio=(invocation.stdin, invocation.stdout, invocation.stderr),
     )
-
-
-def check_preserved(count: int) -> None:
-    """Raise UsageError unless the caller has passed on descriptors 3 to 2 + count."""
-    import fcntl
-
-    for number in range(3, 3 + count):
-        try:
-            # Our own (the log, say) are close-on-exec: what came through an exec is not.
-            passed = not fcntl.fcntl(number, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
-        except OSError:
-            passed = False
-        if not passed:
-            raise UsageError(
-                f"--preserve-fds {count}: file descriptor {number} is not open",
-                hint="the descriptors to keep are 3 and the following, without gaps",
-            )
 
 
 def _absolute(invocation: Invocation, path: str | None) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyoci.commands.create import check_preserved
+from pyoci.commands.descriptors import check_preserved
 from pyoci.errors import PyociError, UsageError, reason
 from pyoci.lifecycle.exec import ExecOptions, default_process, execute
 from pyoci.spec.json_text import decode

@@ -6,6 +6,7 @@ from pyoci import phases
 from pyoci.commands.create import bundle_path, create_options
 from pyoci.errors import UsageError
 from pyoci.lifecycle import run as lifecycle
+from pyoci.lifecycle.sockets import pass_sockets
 from pyoci.spec.bundle import load_bundle
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ def run(
     bundle = load_bundle(bundle_path(invocation, options))
     phases.mark("load")
     settled = create_options(invocation, settings, options)
-    lifecycle.pass_sockets(bundle, settled, invocation.environ)
+    pass_sockets(bundle, settled, invocation.environ)
     if options.get("detach"):
         warnings = lifecycle.run_detached(settings.root, arguments[0], bundle, settled)
         status = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pyoci.lifecycle.find import find, status_of
-from pyoci.lifecycle.report import owner_name
 from pyoci.spec.json_text import encode
 
 TYPE_CHECKING = False
@@ -40,5 +39,9 @@ def describe(entry: Entry, state: State) -> dict[str, Any]:
     }
     if state.annotations:
         result["annotations"] = state.annotations
-    result["owner"] = "" if state.owner == 0 else owner_name(state.owner)
+    result["owner"] = ""
+    if state.owner:
+        from pyoci.lifecycle.report import owner_name
+
+        result["owner"] = owner_name(state.owner)
     return result

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
 
-from pyoci import cgroup as cgroups
 from pyoci import phases
+from pyoci.cgroup.location import resolve
 from pyoci.errors import PyociError, UsageError, reason
-from pyoci.lifecycle.identity import write_mappings
+from pyoci.lifecycle.filter import compiled_filter
+from pyoci.lifecycle.pid_file import write_pid_file
 from pyoci.lifecycle.report import caller, now, split_state_text, state_text
 from pyoci.plan.create import CreateRequest, compile_create
 from pyoci.plan.host import Host
-from pyoci.plan.process import Filter
 from pyoci.plan.stage import Failure, Stage
 from pyoci.spec.check import check_config
 from pyoci.state.process import stat_fields
-from pyoci.state.store import FIFO, REPORT, SECCOMP_CACHE, Entry, State, write_atomically
+from pyoci.state.store import FIFO, REPORT, Entry, State
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _create(
     rootless = host.euid != 0 or host.in_user_namespace
     if options.rootless is not None:
         rootless = options.rootless
-    cgroup = cgroups.resolve(
+    cgroup = resolve(
         linux.get("cgroupsPath"),
         state.id,
         systemd=options.systemd_cgroup,
@@ -179,6 +179,8 @@ def _create(
         state.pid = pid
         state.start_time = stat_fields(pid)[1]
         if "user" in {n["type"] for n in linux.get("namespaces") or () if not n.get("path")}:
+            from pyoci.lifecycle.identity import write_mappings
+
             write_mappings(pid, linux, host)
         cgroup.attach(pid)
         # With the pid, so that killing this command leaves nothing that cannot be found.
@@ -248,6 +250,8 @@ def _request(
     if directory is not None and not host.in_user_namespace and host.privileged:
         rules = (linux.get("resources") or {}).get("devices")
         if rules:
+            from pyoci import cgroup as cgroups
+
             device_program = cgroups.device_program([*rules, *cgroups.default_device_rules()])
     return CreateRequest(
         id=state.id,
@@ -268,19 +272,6 @@ def _request(
         preserve=options.preserve,
         state_json=split_state_text(state, "creating"),
     )
-
-
-def compiled_filter(root: str, linux: dict[str, Any]) -> Filter | None:
-    """Give the seccomp filter of a configuration, compiled or from the cache below the root."""
-    profile = linux.get("seccomp")
-    if not profile:
-        return None
-    from pyoci.seccomp import load_filter
-
-    phases.mark("plan")
-    filter_ = load_filter(profile, cache_dir=f"{root}/{SECCOMP_CACHE}", native=os.uname().machine)
-    phases.mark("seccomp")
-    return Filter(filter_.program, filter_.flags)
 
 
 def _check_terminal(config: dict[str, Any], options: CreateOptions) -> None:
@@ -321,12 +312,6 @@ def _died(stage: Stage) -> PyociError:
                 hint="out of memory most likely: raise the memory limit",
             )
     return PyociError("the container's init ended before the container was created")
-
-
-def write_pid_file(path: str, pid: int) -> None:
-    """Write a PID file: decimal, no newline, complete at once (engines parse the raw bytes)."""
-    directory, _, name = os.path.abspath(path).rpartition("/")
-    write_atomically(f"{directory or '/'}/{name}", str(pid).encode("ascii"), 0o644)
 
 
 class Listener:

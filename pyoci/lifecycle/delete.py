@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
 import time
 
 from pyoci.errors import (
@@ -12,7 +12,6 @@ from pyoci.errors import (
     StateFileError,
 )
 from pyoci.lifecycle.find import cgroup_of
-from pyoci.lifecycle.report import state_text
 from pyoci.state.process import is_alive
 from pyoci.state.store import Entry, State
 
@@ -71,6 +70,7 @@ def delete_locked(entry: Entry, state: State, *, force: bool) -> list[str]:
     if not hooks:
         return []
     from pyoci.hooks import run_all_hooks
+    from pyoci.lifecycle.report import state_text
 
     return run_all_hooks("poststop", hooks, state_text(state, "stopped", 0))
 

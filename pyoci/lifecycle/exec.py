@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from pyoci.errors import ContainerStateError, PyociError
-from pyoci.lifecycle.create import compiled_filter, write_pid_file
+from pyoci.lifecycle.filter import compiled_filter
 from pyoci.lifecycle.find import cgroup_of, status_of
+from pyoci.lifecycle.pid_file import write_pid_file
+from pyoci.paths import isdir
 from pyoci.plan.exec import ExecRequest, compile_exec
 from pyoci.plan.host import Host
 from pyoci.plan.namespaces import Namespaces
@@ -202,7 +204,7 @@ def _below(directory: str, path: str) -> str:
             hint="give a path without ..",
         )
     target = "/".join([directory, *parts])
-    if not os.path.isdir(target):
+    if not isdir(target):
         raise PyociError(
             f"--cgroup {path}: the container has no such cgroup",
             hint="create it inside the container first",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pyoci import cgroup as cgroups
-from pyoci.errors import PyociError
 from pyoci.state.store import Entry, State
 
 TYPE_CHECKING = False
@@ -22,17 +20,22 @@ def find(root: str, container_id: str) -> tuple[Entry, State]:
 
 def cgroup_of(state: State) -> Cgroup | None:
     """Give the container's cgroup, None when it has none."""
-    return cgroups.from_record(state.cgroup) if state.cgroup else None
+    if not state.cgroup:
+        return None
+    from pyoci.cgroup.recorded import from_record
+
+    return from_record(state.cgroup)
 
 
 def status_of(entry: Entry, state: State) -> str:
     """Give the status, ``paused`` included."""
     status = state.status(entry)
     if status in ("running", "created"):
-        cgroup = cgroup_of(state)
+        from pyoci.cgroup.frozen import recorded_as_frozen
+
         try:
-            if cgroup is not None and cgroup.frozen():
+            if state.cgroup and recorded_as_frozen(state.cgroup):
                 return "paused"
-        except PyociError:
+        except (KeyError, TypeError, AttributeError):
             return status
     return status

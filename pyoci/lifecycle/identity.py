@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from pyoci.errors import HostError, PyociError, reason
 from pyoci.plan.namespaces import map_text

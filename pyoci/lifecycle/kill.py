@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
 
 from pyoci.errors import ContainerStateError, PyociError
 from pyoci.lifecycle.find import cgroup_of, status_of

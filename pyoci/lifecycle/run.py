@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from pyoci.errors import PyociError
 from pyoci.lifecycle.create import CreateOptions, create
 from pyoci.lifecycle.delete import delete
@@ -77,20 +75,3 @@ def run(
 def wants_terminal(bundle: Bundle) -> bool:
     """Say whether a bundle's process wants a terminal."""
     return bool((bundle.config.get("process") or {}).get("terminal"))
-
-
-def pass_sockets(bundle: Bundle, options: CreateOptions, environ: dict[str, str]) -> None:
-    """Pass the caller's listening sockets on, as sd_listen_fds(3) says."""
-    count = environ.get("LISTEN_FDS", "")
-    if not (count.isascii() and count.isdigit()) or environ.get("LISTEN_PID") not in (
-        None,
-        "",
-        str(os.getpid()),
-    ):
-        return
-    options.preserve += int(count)
-    variables = [f"LISTEN_FDS={count}", "LISTEN_PID=1"]
-    if environ.get("LISTEN_FDNAMES"):
-        variables.append(f"LISTEN_FDNAMES={environ['LISTEN_FDNAMES']}")
-    process = bundle.config.get("process") or {}
-    process["env"] = [*(process.get("env") or []), *variables]

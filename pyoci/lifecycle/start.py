@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import os
+import posix as os
 import select
 
 from pyoci import phases
 from pyoci.errors import ContainerStateError, HookError, PyociError
 from pyoci.lifecycle.find import status_of
-from pyoci.lifecycle.report import state_text
-from pyoci.plan.stage import FAILED, Failure, parse_messages
 from pyoci.state.store import FIFO, REPORT, Entry, State, read_file
 
 _POLLERR = 8
@@ -45,6 +43,7 @@ def run_poststart(entry: Entry, state: State) -> None:
     if not hooks:
         return
     from pyoci.hooks import run_hooks
+    from pyoci.lifecycle.report import state_text
 
     try:
         run_hooks("poststart", hooks, state_text(state, "running", state.pid))
@@ -104,6 +103,8 @@ def _check_report(entry: Entry, state: State) -> None:
     data = read_file(entry.file(REPORT))
     if not data:
         return
+    from pyoci.plan.stage import FAILED, parse_messages
+
     messages, _ = parse_messages(data[:8192])
     for message in messages:
         if message.kind == FAILED:
@@ -113,6 +114,7 @@ def _check_report(entry: Entry, state: State) -> None:
 def _raise_failure(entry: Entry, state: State, number: int, detail: str) -> None:
     from pyoci.plan.failure import explain
     from pyoci.plan.operations import Operation
+    from pyoci.plan.stage import Failure
 
     # The plan is gone; after the fifo there are only these three kinds of operation.
     config = entry.read_config()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pyoci.errors import SpecError
 from pyoci.plan.devices import brings_own_dev, compile_devices
-from pyoci.plan.memory import memory_policy
 from pyoci.plan.mounts import (
     MS_PRIVATE,
     MS_SHARED,
@@ -219,6 +218,8 @@ def compile_create(
     if proc != NO_SLOT:
         enter("open_proc", "", proc, note="private, before any mount of the container exists")
     if linux.get("memoryPolicy"):
+        from pyoci.plan.memory import memory_policy
+
         mode, nodes = memory_policy(linux["memoryPolicy"])
         enter("memory_policy", "/linux/memoryPolicy", mode, nodes)
     if own_mounts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pyoci.plan.memory import bit_mask, parse_list
 from pyoci.plan.namespaces import NAMESPACE_FLAGS, Namespaces
 from pyoci.plan.operations import NO_SLOT
 from pyoci.plan.process import (
@@ -110,6 +109,8 @@ def compile_exec(
     host_settings(plan, process, "")
     affinity = process.get("execCPUAffinity") or {}
     if affinity.get("initial"):
+        from pyoci.plan.memory import bit_mask, parse_list
+
         cpus = bit_mask(parse_list(affinity["initial"], "/execCPUAffinity/initial"))
         plan.host.add("cpu_affinity", "/execCPUAffinity/initial", cpus)
 
@@ -139,6 +140,8 @@ def compile_exec(
         body("become_root", "", 0, 0)
     body("set_dumpable", "", 0)
     if affinity.get("final"):
+        from pyoci.plan.memory import bit_mask, parse_list
+
         cpus = bit_mask(parse_list(affinity["final"], "/execCPUAffinity/final"))
         body("cpu_affinity", "/execCPUAffinity/final", cpus)
     if request.keyring:

@@ -8,7 +8,7 @@ directory" and "executable file not found" into 127).
 from __future__ import annotations
 
 import errno as codes
-import os
+import posix as os
 
 from pyoci.errors import CommandError, HookError, HostError, InitError, PyociError
 

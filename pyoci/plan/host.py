@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import os
+import posix as os
+
+from pyoci.paths import exists, lexists
 
 _INITIAL_USER_NAMESPACE = 0xEFFFFFFD  # PROC_USER_INIT_INO, include/linux/proc_ns.h
 CAP_SYS_ADMIN = 21
@@ -63,7 +65,7 @@ class Host:
 
     def exists(self, path: str) -> bool:
         """Say whether there is anything at a path."""
-        return os.path.lexists(path)
+        return lexists(path)
 
     @classmethod
     def gather(cls) -> Host:
@@ -84,7 +86,7 @@ class Host:
             euid=os.geteuid(),
             egid=os.getegid(),
             in_user_namespace=in_user_namespace(),
-            unified=os.path.exists("/sys/fs/cgroup/cgroup.controllers"),
+            unified=exists("/sys/fs/cgroup/cgroup.controllers"),
         )
 
 

@@ -20,9 +20,10 @@ the go pipe and exits: nothing half-made survives.
 from __future__ import annotations
 
 import fcntl
-import os
+import posix as os
 
 from pyoci.errors import HostError, PyociError, reason
+from pyoci.paths import dirname
 from pyoci.plan.encode import encode
 
 TYPE_CHECKING = False
@@ -103,7 +104,7 @@ def init_binary() -> bytes:
 
     Raises HostError when it has not been built.
     """
-    path = f"{os.path.dirname(os.path.dirname(__file__))}/init/pyoci-init"
+    path = f"{dirname(dirname(__file__))}/init/pyoci-init"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:

@@ -7,7 +7,7 @@ filter that cannot be read is compiled, one that cannot be kept is compiled agai
 
 from __future__ import annotations
 
-import os
+import posix as os
 import sys
 
 from pyoci.seccomp import syscall_tables

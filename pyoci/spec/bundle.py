@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
+import posix as os
 
 from pyoci.errors import PyociError, SpecError
 from pyoci.spec.check import spec_error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import os
+import posix as os
 
 from pyoci.errors import (
     ContainerExistsError,
@@ -13,6 +13,7 @@ from pyoci.errors import (
     StateFileError,
     reason,
 )
+from pyoci.paths import isdir, makedirs
 from pyoci.spec.json_text import decode, encode
 from pyoci.state.ident import check_id
 from pyoci.state.process import is_alive
@@ -53,7 +54,7 @@ class Entry:
         written.
         """
         try:
-            os.makedirs(self.root, 0o711, exist_ok=True)
+            makedirs(self.root, 0o711)
             os.mkdir(self.path, 0o711)
         except FileExistsError:
             raise ContainerExistsError(
@@ -70,7 +71,7 @@ class Entry:
 
     def exists(self) -> bool:
         """Say whether the directory is there."""
-        return os.path.isdir(self.path)
+        return isdir(self.path)
 
     def remove(self) -> None:
         """Remove the directory with everything in it; nothing happens if it is gone.
@@ -366,6 +367,6 @@ def entries(root: str) -> list[str]:
             check_id(name)
         except PyociError:
             continue
-        if os.path.isdir(f"{root}/{name}"):
+        if isdir(f"{root}/{name}"):
             found.append(name)
     return sorted(found)

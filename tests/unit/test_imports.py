@@ -14,7 +14,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 # A module may import its own layer and the ones below.
 LAYERS = (
-    ("errors", "invocation", "modules", "phases"),
+    ("errors", "invocation", "module_file", "modules", "paths", "phases"),
     ("spec", "plan", "cgroup", "state", "seccomp", "console", "hooks", "diagnose", "init"),
     ("lifecycle", "runtime"),
     ("commands",),

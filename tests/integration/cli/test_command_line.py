@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -139,7 +140,7 @@ def test_a_create_that_is_told_to_end_leaves_nothing(pyoci, bundle, tmp_path, nu
     ready = f"{tmp_path}/ready"
     bundle.config["hooks"] = {
         "createRuntime": [
-            {"path": "/bin/sh", "args": ["sh", "-c", f"echo > {ready}; sleep 1000"]},
+            {"path": "/bin/sh", "args": ["sh", "-c", f"echo $$ > {ready}; sleep 1000; :"]},
         ]
     }
     os.mkfifo(ready)
@@ -152,10 +153,16 @@ def test_a_create_that_is_told_to_end_leaves_nothing(pyoci, bundle, tmp_path, nu
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
-    with open(ready):
-        process.send_signal(number)
+    with open(ready) as fifo:
+        hook = fifo.read().strip()
+    process.send_signal(number)
     assert process.wait(60) == 128 + number
     assert not os.path.exists(f"{pyoci.root}/{name}")
+    assert not os.path.exists(f"/proc/{hook}")
+    deadline = time.monotonic() + 20
+    # Zombies are only waiting for their new parent.
+    while subprocess.run(["pgrep", "-g", hook, "--runstates", "D,R,S,T"]).returncode == 0:
+        assert time.monotonic() < deadline, "a process that the hook started is left over"
 
 
 def test_debug_tells_how_long_each_phase_of_a_start_took(pyoci, bundle, tmp_path):

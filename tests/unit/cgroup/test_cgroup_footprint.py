@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posix
 
 import pytest
 
@@ -154,7 +155,7 @@ def test_parent_that_another_delete_removes_meanwhile_is_made_again(top, monkeyp
             removed.append(path)
             os.rmdir(path)
 
-    monkeypatch.setattr(os, "mkdir", racing)
+    monkeypatch.setattr(posix, "mkdir", racing)
     make_directories(f"{top}/a/b", top)
     assert removed
     assert os.path.isdir(f"{top}/a/b")

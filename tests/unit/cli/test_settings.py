@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posix
 from typing import Any
 
 import pytest
@@ -21,12 +22,12 @@ def settled(environ: dict[str, str] | None = None, **options: Any) -> Settings:
 
 @pytest.fixture
 def as_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(posix, "geteuid", lambda: 1000)
 
 
 @pytest.fixture
 def as_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(posix, "geteuid", lambda: 0)
     monkeypatch.setattr(host, "in_user_namespace", lambda: False)
 
 

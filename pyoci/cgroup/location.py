@@ -8,15 +8,12 @@ children (cgroups(7), "no internal processes"). With systemd the path is ``slice
 
 from __future__ import annotations
 
-import os
-
 from pyoci.cgroup.hierarchies import Hierarchies, read_hierarchies
 from pyoci.errors import CgroupError
+from pyoci.paths import dirname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from pyoci.cgroup.hierarchies import Hierarchy
     from pyoci.cgroup.interface import Cgroup
     from pyoci.cgroup.legacy import LegacyCgroup
@@ -61,43 +58,6 @@ def resolve(
         path = user_manager_cgroup(host, host_uid() if uid is None else uid) + path
     inner_cgroup = _direct(path, host, rootless, managed=True)
     return SystemdCgroup(inner_cgroup, unit, slice_name, rootless=rootless)
-
-
-def from_record(record: dict[str, Any]) -> Cgroup:
-    """Find the cgroup that state.json recorded; raises CgroupError when the record is damaged."""
-    try:
-        kind = record["manager"]
-        if kind == "absent":
-            from pyoci.cgroup.absent import AbsentCgroup
-
-            return AbsentCgroup(record["reason"], undelegated=record["undelegated"])
-        if kind == "systemd":
-            from pyoci.cgroup.systemd import SystemdCgroup
-
-            inner = _recorded(record["inner"])
-            return SystemdCgroup(
-                inner,
-                record["unit"],
-                record["slice"],
-                rootless=record["inner"]["rootless"],
-                started=True,
-            )
-        return _recorded(record)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CgroupError(
-            f"read the cgroup from the container's state: {error!r} is wrong or missing",
-            hint="delete --force removes the container",
-        ) from None
-
-
-def _recorded(record: dict[str, Any]) -> LegacyCgroup | UnifiedCgroup:
-    if record["manager"] == "unified":
-        from pyoci.cgroup.unified import UnifiedCgroup
-
-        return UnifiedCgroup.from_record(record)
-    from pyoci.cgroup.legacy import LegacyCgroup
-
-    return LegacyCgroup.from_record(record)
 
 
 def clean(path: str) -> str:
@@ -185,7 +145,7 @@ def _legacy(
 
 def parent(own: str) -> str:
     """Give the cgroup above our own, which has no processes of its own as a rule."""
-    return os.path.dirname(own) or "/"
+    return dirname(own) or "/"
 
 
 def place(inner: str, mountpoint: str, own: str) -> str:
