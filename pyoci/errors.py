@@ -31,6 +31,8 @@ class PyociError(Exception):
 
     code = "error"
     exit_status = 1
+    # Whether the text names the subject, because the message, in runc's words, does not.
+    names_subject = False
 
     def __init__(
         self, message: str, *, subject: str | None = None, hint: str | None = None
@@ -41,7 +43,10 @@ class PyociError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} ({self.hint})" if self.hint else self.message
+        remarks = [self.hint] if self.hint else []
+        if self.names_subject and self.subject and self.subject not in self.message:
+            remarks.insert(0, self.subject)
+        return f"{self.message} ({': '.join(remarks)})" if remarks else self.message
 
 
 class UsageError(PyociError):
@@ -96,12 +101,14 @@ class HookError(PyociError):
     """A hook failed, could not be started or ran into its timeout."""
 
     code = "hook"
+    names_subject = True
 
 
 class InitError(PyociError):
     """An operation of the plan failed in the container's init; ``errno`` is the kernel's reason."""
 
     code = "init-failed"
+    names_subject = True
 
     def __init__(
         self,

@@ -113,22 +113,18 @@ static int try_directory(const char *directory, size_t directory_length, const c
     return may_execute(program_path);
 }
 
-/* As execvp(3): the first that can be executed; else that one was found but may not be, counts more
- * than that another was not found. */
+/* The first that can be executed. One that may not be is passed over and counts as not found, unlike
+ * in execvp(3): other runtimes say so, and engines give the exit status 127 for it. */
 static int search_path(const char *path, const char *name)
 {
-    int best = -ENOENT;
     for (const char *at = path;;) {
         size_t length = 0;
         while (at[length] && at[length] != ':')
             length++;
-        int error = try_directory(at, length, name);
-        if (!error)
+        if (!try_directory(at, length, name))
             return 0;
-        if (error == -EACCES)
-            best = error;
         if (!at[length])
-            return best;
+            return -ENOENT;
         at += length + 1;
     }
 }

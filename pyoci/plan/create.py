@@ -238,7 +238,7 @@ def compile_create(
         body("domainname", "/domainname", config["domainname"])
     for name, value in (linux.get("sysctl") or {}).items():
         pointer = f"/linux/sysctl/{name}"
-        body("write_proc", pointer, proc, f"sys/{_sysctl_path(name, namespaces)}", value)
+        body("write_proc", pointer, proc, f"sys/{_sysctl_path(name, namespaces, host)}", value)
     if own_mounts:
         for index, path in enumerate(linux.get("readonlyPaths") or ()):
             body("readonly_path", f"/linux/readonlyPaths/{index}", path)
@@ -454,7 +454,7 @@ def _groups_denied(host: Host, namespaces: Namespaces, linux: dict[str, Any]) ->
     return len(gids) == 1 and gids[0]["size"] == 1
 
 
-def _sysctl_path(name: str, namespaces: Namespaces) -> str:
+def _sysctl_path(name: str, namespaces: Namespaces, host: Host) -> str:
     """Give a sysctl's path below /proc/sys.
 
     With a slash in it a name separates by slashes and keeps its dots, as in sysctl.d(5).
@@ -463,22 +463,37 @@ def _sysctl_path(name: str, namespaces: Namespaces) -> str:
     change the host.
     """
     path = name if "/" in name else name.replace(".", "/")
-    dotted = path.replace("/", ".")
     pointer = f"/linux/sysctl/{name}"
+    kind = _sysctl_namespace(path)
+    if kind is None:
+        raise SpecError(
+            f'{pointer}: sysctl "{name}" is not in a separate kernel namespace',
+            subject=pointer,
+            hint="set it on the host: it would apply to every process there",
+        )
+    if not namespaces.has(kind):
+        raise SpecError(
+            f'{pointer}: sysctl "{name}" is not allowed without a private {kind} namespace',
+            subject=pointer,
+            hint=f'add {{"type": "{kind}"}} to /linux/namespaces',
+        )
+    if kind in namespaces.joined and host.is_own_namespace(kind, namespaces.joined[kind][0]):
+        raise SpecError(
+            f"{pointer}: sysctl \"{name}\" is not allowed in the host's {kind} namespace",
+            subject=pointer,
+            hint=f"{namespaces.pointer(kind)}: leave the path out, or join a container's namespace",
+        )
+    return path
+
+
+def _sysctl_namespace(path: str) -> str | None:
+    """Give the type of namespace that a path below /proc/sys belongs to."""
+    if ".." in path.split("/"):
+        # "user/../kernel/core_pattern" is none of the user namespace's.
+        return None
+    dotted = path.replace("/", ".")
     for prefixes, kind in _SYSCTLS:
         for prefix in prefixes:
             if dotted == prefix or (prefix.endswith(".") and dotted.startswith(prefix)):
-                if kind == "network" and ".." in path:
-                    continue
-                if namespaces.has(kind):
-                    return path
-                raise SpecError(
-                    f'{pointer}: sysctl "{name}" is not allowed without a private {kind} namespace',
-                    subject=pointer,
-                    hint=f'add {{"type": "{kind}"}} to /linux/namespaces',
-                )
-    raise SpecError(
-        f'{pointer}: sysctl "{name}" is not in a separate kernel namespace',
-        subject=pointer,
-        hint="set it on the host: it would apply to every process there",
-    )
+                return kind
+    return None

@@ -68,6 +68,19 @@ _HINTS: dict[tuple[str, int], str] = {
     ("connect_unix", codes.ECONNREFUSED): "nobody listens on the socket",
     ("change_directory", codes.ENOENT): "create the directory in the image, or correct "
     "/process/cwd",
+    ("change_directory", codes.ENOTDIR): "it is a file in the image: correct /process/cwd",
+    ("change_directory", codes.EACCES): "the user may not enter it: chmod a+x it in the image, or "
+    "change /process/user or /process/cwd",
+    ("change_directory", codes.EPERM): "/process/cwd has to be a directory of the container's",
+    ("make_directory", codes.ENOENT): "it cannot be made there: correct /process/cwd",
+    ("make_directory", codes.ENOTDIR): "a file of the image is in its place or on the way to it: "
+    "correct /process/cwd",
+    ("make_directory", codes.EEXIST): "a file of the image is in its place or on the way to it: "
+    "correct /process/cwd",
+    ("make_directory", codes.EROFS): "create it in the image: the root is read-only",
+    ("make_directory", codes.EACCES): "create it in the image: the container's root may not",
+    ("open_file", codes.ENOENT): "correct the path: nothing is there",
+    ("open_file", codes.EACCES): "the caller may not open it",
     ("scheduler", codes.EPERM): "real-time policies need CAP_SYS_NICE",
     ("io_priority", codes.EPERM): "the real-time class needs CAP_SYS_ADMIN or CAP_SYS_NICE",
 }
@@ -170,7 +183,10 @@ def explain(
     mount = _mount_of(operation, config)
     detail = f" ({failure.detail})" if failure.detail else ""
     if mount is not None:
-        source = mount.get("source") or mount.get("type") or "none"
+        kind = mount.get("type") or "none"
+        source = mount.get("source") or kind
+        if operation.name == "new_mount":
+            detail = f" of {kind}{detail}"
         message = (
             f'error mounting "{source}" to rootfs at "{mount["destination"]}": '
             f"{operation.name}{detail}: {reason}"

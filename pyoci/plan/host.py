@@ -5,6 +5,7 @@ from __future__ import annotations
 import posix as os
 
 from pyoci.paths import exists, lexists
+from pyoci.plan.namespaces import NAMESPACE_FILES
 
 _INITIAL_USER_NAMESPACE = 0xEFFFFFFD  # PROC_USER_INIT_INO, include/linux/proc_ns.h
 CAP_SYS_ADMIN = 21
@@ -66,6 +67,14 @@ class Host:
     def exists(self, path: str) -> bool:
         """Say whether there is anything at a path."""
         return lexists(path)
+
+    def is_own_namespace(self, kind: str, path: str) -> bool:
+        """Say whether the file of a namespace is that of this process's own (namespaces(7))."""
+        try:
+            own, other = os.stat(f"/proc/self/ns/{NAMESPACE_FILES[kind]}"), os.stat(path)
+        except OSError:
+            return False
+        return (own.st_dev, own.st_ino) == (other.st_dev, other.st_ino)
 
     @classmethod
     def gather(cls) -> Host:

@@ -140,7 +140,7 @@ def _rootfs(directory: int, path: str, config: dict[str, Any]) -> str:
     except (OSError, ValueError) as error:
         full = name if name.startswith("/") else f"{path}/{name}"
         raise SpecError(
-            f"/root/path: rootfs {kind(full)} {_rootfs_reason(error)}",
+            f'/root/path: rootfs "{full}" {_rootfs_reason(error)}',
             subject="/root/path",
             hint="unpack the image there, or correct the path",
         ) from None

@@ -183,6 +183,9 @@ def test_settings_of_a_namespace_are_written(compiled, name, path):
         "fs.mqueuex",
         "netx.core",
         "kernel",
+        "user/../kernel/core_pattern",
+        "fs/mqueue/../../kernel/core_pattern",
+        "net/ipv4/../../kernel/core_pattern",
     ],
 )
 def test_settings_of_the_host_are_refused(compiled, name):
@@ -204,6 +207,20 @@ def test_a_setting_needs_a_namespace_of_the_container_s_own(compiled, name, kind
         compiled(linux={"namespaces": namespaces("mount"), "sysctl": {name: "1"}})
     assert f"without a private {kind} namespace" in caught.value.message
     assert f'{{"type": "{kind}"}}' in caught.value.hint
+
+
+def test_a_setting_of_a_joined_namespace_that_is_the_hosts_is_refused(compiled, fake_host):
+    class Own(fake_host):
+        def is_own_namespace(self, kind, path):
+            return path == f"/proc/1/ns/{kind}"
+
+    def linux(path):
+        joined = [{"type": "mount"}, {"type": "network", "path": path}]
+        return {"namespaces": joined, "sysctl": {"net.core.somaxconn": "1"}}
+
+    compiled(host=Own(), linux=linux("/proc/2/ns/network"))
+    with pytest.raises(SpecError, match="not allowed in the host's network namespace"):
+        compiled(host=Own(), linux=linux("/proc/1/ns/network"))
 
 
 @pytest.mark.parametrize(
