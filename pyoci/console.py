@@ -11,6 +11,7 @@ from pyoci.errors import PyociError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    from typing import Any
 
 _CHUNK = 65536
 
@@ -74,6 +75,16 @@ class Console:
         mode[2] = mode[2] & ~(termios.CSIZE | termios.PARENB) | termios.CS8
         mode[3] &= ~(termios.ECHO | termios.ECHONL | termios.ICANON | termios.ISIG | termios.IEXTEN)
         termios.tcsetattr(self._stdin, termios.TCSADRAIN, mode)
+
+    def take_size(self, process: dict[str, Any]) -> None:
+        """Make the caller's size the one that the process finds, from its first instruction on."""
+        try:
+            size = fcntl.ioctl(self._stdin, termios.TIOCGWINSZ, b"\0" * 8)
+        except OSError:
+            return
+        height, width = int.from_bytes(size[:2], "little"), int.from_bytes(size[2:4], "little")
+        if height and width:
+            process["consoleSize"] = {"height": height, "width": width}
 
     def resize(self) -> None:
         """Give the container's terminal the size of the caller's."""

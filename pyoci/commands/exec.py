@@ -76,6 +76,7 @@ def _foreground(
         from pyoci.console import Console
 
         console = Console(invocation.stdin)
+        console.take_size(process)
         settled.console_number = console.number
     signals = Signals()
     try:

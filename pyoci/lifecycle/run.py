@@ -48,6 +48,7 @@ def run(
         from pyoci.console import Console
 
         console = Console(stdin)
+        console.take_size(bundle.config["process"])
         options.console_number = console.number
     signals = Signals()
     entry = Entry(root, container_id)

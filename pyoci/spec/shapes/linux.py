@@ -45,6 +45,12 @@ UNSUPPORTED = {
 }
 
 
+def _profile(value: Any, _: object, notes: Notes) -> None:
+    # An empty object is no profile (as in runc).
+    if value != {}:
+        object_of(value, _SECCOMP, notes)
+
+
 def _namespaces(value: Any, _: object, notes: Notes) -> None:
     list_of(value, (object_of, _NAMESPACE), notes)
     seen: dict[str, int] = {}
@@ -161,7 +167,7 @@ LINUX = Shape(
         "cgroupsPath": _TEXT,
         "resources": (object_of, RESOURCES),
         "sysctl": (_sysctl, None),
-        "seccomp": (object_of, _SECCOMP),
+        "seccomp": (_profile, None),
         "rootfsPropagation": (
             optional_word,
             (
