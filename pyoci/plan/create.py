@@ -479,7 +479,7 @@ def _sysctl_path(name: str, namespaces: Namespaces, host: Host) -> str:
         )
     if kind in namespaces.joined and host.is_own_namespace(kind, namespaces.joined[kind][0]):
         raise SpecError(
-            f"{pointer}: sysctl \"{name}\" is not allowed in the host's {kind} namespace",
+            f'{pointer}: sysctl "{name}" is not allowed in the host\'s {kind} namespace',
             subject=pointer,
             hint=f"{namespaces.pointer(kind)}: leave the path out, or join a container's namespace",
         )

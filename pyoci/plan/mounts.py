@@ -436,6 +436,12 @@ def _cgroup(
                 "new_mount", pointer, slot, "cgroup2", "cgroup", flags.data, flags.attr_set
             )
         else:
+            if not cgroup_mounts:
+                raise SpecError(
+                    f"{pointer}: the container has no cgroup of its own to show",
+                    subject=pointer,
+                    hint='add {"type": "cgroup"} to /linux/namespaces, or remove the mount',
+                )
             _, path, _ = cgroup_mounts[0]
             plan.sources.add("open_tree", pointer, slot, path, 0, 0)
             plan.sources.add(
