@@ -72,6 +72,20 @@ def test_v2_figures(tmp_path):
     }
 
 
+def test_v2_swap_is_memory_and_swap_together(tmp_path):
+    path = directory(
+        tmp_path,
+        {
+            "memory.stat": "anon 10\n",
+            "memory.current": "30\n",
+            "memory.max": "100\n",
+            "memory.swap.max": "50\n",
+            "memory.swap.current": "7\n",
+        },
+    )
+    assert unified_stats(path)["memory"]["swap"] == {"limit": 150, "usage": 37, "failcnt": 0}
+
+
 def test_v1_figures(tmp_path):
     cpu = directory(tmp_path / "cpu", {"cpu.stat": "nr_periods 4\nthrottled_time 9\n"})
     account = directory(
