@@ -155,7 +155,10 @@ def test_the_first_that_can_be_executed_is(pyoci, own_bundle):
     own_bundle.process["args"] = ["thing"]
     assert pyoci.output(own_bundle) == "b\n"
     own_bundle.process["env"] = ["PATH=/nowhere:/c:/a"]
-    assert "permission denied" in pyoci.run(own_bundle).stderr
+    # As runc says it; what stands in the way is in the remark.
+    refusal = pyoci.run(own_bundle).stderr
+    assert "executable file not found in $PATH" in refusal
+    assert "/a/thing is not executable (mode 0644)" in refusal
     own_bundle.process["env"] = ["PATH=/nowhere:/c"]
     assert "executable file not found in $PATH" in pyoci.run(own_bundle).stderr
 
