@@ -324,10 +324,18 @@ def mount_points() -> set[str]:
         return {line.split()[4] for line in file}
 
 
+def of_another_session(point: str, temporary: str) -> bool:
+    """Say whether a mount point is below the temporary directory of another run of the tests."""
+    return point.startswith(f"{os.path.dirname(temporary)}/") and not point.startswith(
+        f"{temporary}/"
+    )
+
+
 @pytest.fixture
 def pyoci(runtime: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runtime]:
     """The runtime on a state root of its own. After the test nothing of it may be left."""
     root = str(tmp_path_factory.mktemp("state"))
+    temporary = tmp_path_factory.getbasetemp()
     caller = Runtime(runtime, root)
     mounts = mount_points()
     yield caller
@@ -336,7 +344,9 @@ def pyoci(runtime: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
     after = [name for name in os.listdir(root) if not name.startswith((".", "@"))]
     assert not after, f"delete --force leaves state behind: {after} (before: {left})"
     assert not cgroups_of(caller.ids), "cgroups are left over"
-    assert mount_points() <= mounts, f"mounts are left over: {mount_points() - mounts}"
+    new = mount_points() - mounts
+    left_over = {point for point in new if not of_another_session(point, str(temporary))}
+    assert not left_over, f"mounts are left over: {left_over}"
     until(lambda: not inits(root), "no init is left over")
 
 
