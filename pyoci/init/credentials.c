@@ -3,6 +3,7 @@
 
 #define LAST_CAPABILITY 63
 #define NO_ID (~0U) /* for setresuid(2): as it is */
+#define LONGEST_DESCRIPTION 1280 /* of a keyring: four fields and a name that has an id in it */
 
 /* Changes to a user and group for good. */
 static int change_ids(unsigned uid, unsigned gid)
@@ -101,13 +102,15 @@ int op_no_new_privileges(struct init *init, const struct record *record)
 /* Gives the permissions of a key: the last but one of "type;uid;gid;perm;description". */
 static long permissions_of(long key)
 {
-    char text[256];
+    char text[LONGEST_DESCRIPTION];
     long size = sys_keyctl(KEYCTL_DESCRIBE, (unsigned long)key, (unsigned long)text, sizeof text);
     if (size < 0)
         return size;
+    if (size > (long)sizeof text)
+        return -ENAMETOOLONG; /* Then the kernel has written nothing (keyctl(2)). */
     unsigned fields = 0;
     long permissions = 0;
-    for (const char *at = text; at < text + sizeof text && *at && fields < 4; at++) {
+    for (const char *at = text; at < text + size && *at && fields < 4; at++) {
         if (*at == ';')
             fields++;
         else if (fields == 3)

@@ -1,5 +1,6 @@
 /* What the kernel keeps per process and passes on over exec: limits, priorities, places to run. */
 #include "init.h"
+#include "text.h"
 
 int op_rlimit(struct init *init, const struct record *record)
 {
@@ -25,8 +26,12 @@ int op_scheduler(struct init *init, const struct record *record)
 {
     (void)init;
     const struct field *attributes = &record->fields[SCHEDULER_ATTRIBUTES];
+    uint32_t size;
+    if (attributes->length < sizeof size)
+        return -EINVAL;
     /* The structure begins with its own size, which the kernel reads. */
-    if (attributes->length < sizeof(uint32_t) || *(const unsigned char *)attributes->bytes > attributes->length)
+    memcpy(&size, attributes->bytes, sizeof size);
+    if (size > attributes->length)
         return -EINVAL;
     return sys_sched_setattr(attributes->bytes);
 }

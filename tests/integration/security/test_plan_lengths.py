@@ -138,6 +138,10 @@ MALFORMED = {
     "a-text-longer-than-its-record": a_plan(record(HOSTNAME, b"\5\0\0\0box\0")),
     "a-text-of-the-largest-length": a_plan(record(HOSTNAME, FULL + b"box\0")),
     "a-text-whose-end-wraps": a_plan(record(HOSTNAME, b"\xfb\xff\xff\xffbox\0")),
+    # Nothing in the rest of the last page happens to end it.
+    "a-text-that-runs-off-the-last-page": a_plan(
+        record(HOSTNAME, FULL + b"x" * (4096 - 16 - 8 - 4))
+    ),
     "a-text-without-its-end": a_plan(record(HOSTNAME, b"\3\0\0\0boxx")),
     "a-text-with-a-nul-in-it": a_plan(record(HOSTNAME, b"\3\0\0\0b\0x\0")),
     "a-list-of-the-largest-count": a_plan(record(PROGRAM, FULL + bytes(4))),
@@ -162,3 +166,12 @@ def test_a_plan_in_order_is_not(init):
     status, report = init(a_plan(record(UMASK, bytes(8))))
     assert status == 1
     assert b"the plan ends without exec" in report
+
+
+def test_an_id_as_long_as_a_file_name_has_a_keyring(pyoci, bundle):
+    """What the kernel says of a keyring is longer than one that has an ordinary name."""
+    name = "k" * 255
+    pyoci.ids.append(name)
+    bundle.linux["maskedPaths"] = []
+    bundle.script("grep -o '_ses.kk*' /proc/keys").write()
+    assert pyoci.ok("run", "--bundle", bundle.path, name).strip() == f"_ses.{name}"
