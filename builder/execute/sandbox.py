@@ -9,32 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from builder.container_defaults import CAPABILITIES, MASKED_PATHS, OCI_VERSION, READONLY_PATHS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from builder.execute.accounts import Account
 
-OCI_VERSION = "1.0.2"
 HOSTNAME = "buildkitsandbox"
 """The reference's, because it ends up in files that package managers write."""
 
-CAPABILITIES = (
-    "CAP_CHOWN",
-    "CAP_DAC_OVERRIDE",
-    "CAP_FSETID",
-    "CAP_FOWNER",
-    "CAP_MKNOD",
-    "CAP_NET_RAW",
-    "CAP_SETGID",
-    "CAP_SETUID",
-    "CAP_SETFCAP",
-    "CAP_SETPCAP",
-    "CAP_NET_BIND_SERVICE",
-    "CAP_SYS_CHROOT",
-    "CAP_KILL",
-    "CAP_AUDIT_WRITE",
-)
 _MORE = (
     "CAP_DAC_READ_SEARCH",
     "CAP_LINUX_IMMUTABLE",
@@ -63,27 +48,6 @@ _MORE = (
     "CAP_PERFMON",
     "CAP_BPF",
     "CAP_CHECKPOINT_RESTORE",
-)
-_MASKED = (
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/interrupts",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/sys/devices/virtual/powercap",
-    "/sys/firmware",
-)
-_READONLY = (
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
 )
 
 
@@ -142,8 +106,8 @@ def config(process: Process, sandbox: Sandbox) -> dict[str, Any]:
         "resources": {"devices": [{"allow": sandbox.insecure, "access": "rwm"}]},
     }
     if not sandbox.insecure:
-        linux["maskedPaths"] = list(_MASKED)
-        linux["readonlyPaths"] = list(_READONLY)
+        linux["maskedPaths"] = list(MASKED_PATHS)
+        linux["readonlyPaths"] = list(READONLY_PATHS)
         if sandbox.seccomp is not None:
             linux["seccomp"] = sandbox.seccomp
     return {

@@ -16,6 +16,7 @@ and read-only paths. Pure: values in, a JSON object out.
 
 from __future__ import annotations
 
+from builder.container_defaults import CAPABILITIES, MASKED_PATHS, OCI_VERSION, READONLY_PATHS
 from builder.dockerfile.image_config import DEFAULT_PATH
 from builder.dockerfile.record import Record
 from builder.errors import BuilderError, ImageFormatError
@@ -27,24 +28,7 @@ if TYPE_CHECKING:
 
     from builder.images.accounts import Account
 
-OCI_VERSION = "1.0.2"
-"""Nothing newer is used, and the oldest runtimes still in use take it."""
 _PREFIX = "org.opencontainers.image."
-
-_CAPABILITIES = tuple(
-    f"CAP_{name}"
-    for name in (
-        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD"),
-        *("NET_BIND_SERVICE", "NET_RAW", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
-    )
-)
-
-_MASKED = (
-    *("/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys"),
-    *("/proc/latency_stats", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats"),
-    *("/proc/sched_debug", "/sys/devices/virtual/powercap", "/sys/firmware"),
-)
-_READONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 _NAMESPACES = ("pid", "network", "ipc", "uts", "mount", "cgroup")
 
@@ -108,7 +92,7 @@ def bundle_config(
         BundleError: the image names no program and neither does the caller.
     """
     config = _object(image, "config")
-    capabilities = list(_CAPABILITIES)
+    capabilities = list(CAPABILITIES)
     # A process that is not root starts with none, as in Docker.
     held = capabilities if account.uid == 0 else []
     # Without privileges one user can be mapped, the caller; whoever the image names is that one.
@@ -226,8 +210,8 @@ def _linux(choices: Choices) -> dict[str, Any]:
     namespaces = [n for n in _NAMESPACES if n != "network" or not choices.host_network]
     linux: dict[str, Any] = {
         "namespaces": [{"type": name} for name in namespaces],
-        "maskedPaths": list(_MASKED),
-        "readonlyPaths": list(_READONLY),
+        "maskedPaths": list(MASKED_PATHS),
+        "readonlyPaths": list(READONLY_PATHS),
     }
     if choices.rootless is None:
         linux["resources"] = {"devices": [{"allow": False, "access": "rwm"}]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
+from builder.container_defaults import CAPABILITIES
 from builder.context.tree import Tree
 from builder.dockerfile import (
     CopyStep,
@@ -26,7 +27,7 @@ from builder.execute.copy import Placement, place_content, place_matches
 from builder.execute.destination import Destination, Planned
 from builder.execute.mounts import Prepared, Sources, prepare_mounts
 from builder.execute.network import network_files
-from builder.execute.sandbox import CAPABILITIES, Process, Sandbox, config, standard_mounts
+from builder.execute.sandbox import Process, Sandbox, config, standard_mounts
 from builder.execute.seccomp import default_filter, kernel_version
 from builder.execute.stubs import MountStubs
 from builder.layer.entry import FILE

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pyoci import __version__
-from pyoci.lifecycle.create import OCI_VERSION
+from pyoci.spec.version import NEWEST
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def text() -> str:
     commit = _commit()
     if commit:
         lines.append(f"commit: {commit}")
-    lines.append(f"spec: {OCI_VERSION}")
+    lines.append(f"spec: {NEWEST}")
     return "\n".join(lines) + "\n"
 
 

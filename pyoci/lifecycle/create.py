@@ -14,6 +14,7 @@ from pyoci.plan.create import CreateRequest, compile_create
 from pyoci.plan.host import Host
 from pyoci.plan.stage import Failure, Stage
 from pyoci.spec.check import check_config
+from pyoci.spec.version import NEWEST
 from pyoci.state.process import stat_fields
 from pyoci.state.store import FIFO, REPORT, Entry, State
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from pyoci.cgroup import Cgroup
     from pyoci.plan.operations import Operation
     from pyoci.spec.bundle import Bundle
-
-OCI_VERSION = "1.3.0"
 
 
 class CreateOptions:
@@ -120,7 +119,7 @@ def create(
     creator, creator_start = caller()
     state = State(
         id=container_id,
-        oci_version=bundle.config.get("ociVersion") or OCI_VERSION,
+        oci_version=bundle.config.get("ociVersion") or NEWEST,
         bundle=bundle.path,
         rootfs=bundle.rootfs,
         created=now(),
@@ -365,7 +364,7 @@ def _send_listener(listener: Listener, linux: dict[str, Any], state: State) -> N
 
     descriptor = listener.receive()
     message: dict[str, Any] = {
-        "ociVersion": OCI_VERSION,
+        "ociVersion": NEWEST,
         "fds": ["seccompFd"],
         "pid": state.pid,
         "state": state_object(state, "creating", state.pid),
