@@ -6,6 +6,7 @@ Hooks: the state on standard input, exactly the environment that is given, abort
 
 from __future__ import annotations
 
+import _signal
 import posix as os
 import select
 import time
@@ -53,6 +54,8 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
     os.lseek(stdin, 0, _SEEK_SET)
     null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
     stderr_read, stderr_write = os.pipe()
+    # Told to end, a command ends its hook too: not between its start and knowing its number.
+    mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _TOLD_TO_END)
     try:
         pid = os.posix_spawn(
             path,
@@ -70,6 +73,7 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
         )
     except OSError as error:
         os.close(stderr_read)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
         raise HookError(
             f"error running {kind} hook #{index}: cannot execute {path}: {reason(error)}",
             subject=pointer,
@@ -80,6 +84,7 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
         os.close(null)
         os.close(stderr_write)
     try:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, mask)
         output, timed_out = _follow(pid, stderr_read, hook.get("timeout"))
     except BaseException:
         # The caller was told to stop: what it started ends with it.
@@ -109,6 +114,7 @@ def _run(pointer: str, kind: str, index: int, hook: dict[str, Any], state: str) 
         )
 
 
+_TOLD_TO_END = (1, 2, 15)  # SIGHUP, SIGINT, SIGTERM
 _SIGNALS_PYTHON_IGNORES = (13, 25)  # SIGPIPE, SIGXFSZ
 
 

@@ -55,6 +55,10 @@ class AbsentCgroup:
         if below:
             raise self._impossible("enter a cgroup inside the container's")
 
+    def files_to_join(self, below: dict[str, str] | None = None) -> list[str]:  # noqa: ARG002
+        """None."""
+        return []
+
     def directory_for_clone(self, init_pid: int | None = None) -> str | None:  # noqa: ARG002
         """None."""
         return None
@@ -84,6 +88,10 @@ class AbsentCgroup:
 
     def take_over(self) -> None:
         """Nothing to take."""
+
+    def remove_idle(self) -> bool:
+        """Nothing is there."""
+        return True
 
     def exists(self) -> bool:
         """Never."""

@@ -8,6 +8,7 @@ that later.
 
 from __future__ import annotations
 
+import posix as os
 import time
 
 from pyoci.cgroup.files import (
@@ -151,6 +152,21 @@ class Footprint:
     def exists(self) -> bool:
         """Say whether any of the directories is there and ours."""
         return not self.foreign and any(isdir(path) for path in self.leaves)
+
+    def remove_idle(self) -> bool:
+        """Remove what is ours if there is nothing inside; false when there is, or may be."""
+        made = self.made or []
+        if self.foreign or not all(path in made for path in self.leaves):
+            return False
+        for path in self.leaves:
+            try:
+                os.rmdir(path)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return False
+        remove_if_empty([path for path in made if path not in self.leaves])
+        return True
 
     def remove(self) -> None:
         """Remove what is ours, waiting for dying processes; raises CgroupError."""

@@ -46,8 +46,17 @@ class Cgroup(Protocol):
         sub-cgroups and the top may hold no processes any more (v2).
         """
 
+    def files_to_join(self, below: dict[str, str] | None = None) -> list[str]:
+        """The v1 files in which a process writes 0 to join by itself, faster than ``attach``.
+
+        Where that has failed ``attach`` still puts it inside.
+        """
+
     def directory_for_clone(self, init_pid: int | None = None) -> str | None:
-        """The v2 directory to open for CLONE_INTO_CGROUP (clone3, Linux 5.7); None: use attach."""
+        """The v2 directory, if any, to open for CLONE_INTO_CGROUP (clone3, Linux 5.7).
+
+        It is all of the cgroup unless there are ``files_to_join`` as well: then attach has to look.
+        """
 
     def pids(self, recursive: bool = True) -> list[int]:
         """The processes inside, as seen from our PID namespace."""
@@ -68,6 +77,13 @@ class Cgroup(Protocol):
         """Remove the cgroup, all cgroups inside it, and the ancestors made by us if they are empty.
 
         Only what we made; nothing there is no error. Waits up to 2 s for dying processes.
+        """
+
+    def remove_idle(self) -> bool:
+        """Remove the cgroup at once if that can be done; false where it takes ``remove``.
+
+        The kernel removes no cgroup with a process or another cgroup inside: after this there is
+        nothing left to kill.
         """
 
     def take_over(self) -> None:

@@ -13,9 +13,9 @@ import errno
 from pyoci.cgroup.files import CgroupGoneError, processes, read, reason, write, write_settings
 from pyoci.cgroup.footprint import Footprint
 from pyoci.cgroup.frozen import is_frozen
+from pyoci.cgroup.hierarchies import unified_cgroup_of
 from pyoci.cgroup.limits import ROOT
-from pyoci.cgroup.membership import enter, inside
-from pyoci.cgroup.signals import SIGKILL, kill_tree, signal_all
+from pyoci.cgroup.membership import enter, inside, may_enter, memberships
 from pyoci.errors import CgroupError
 from pyoci.paths import basename, dirname, isdir
 
@@ -189,13 +189,32 @@ class LegacyCgroup:
         """Put a process into the directories, or those ``below`` them."""
         for attempt in range(ATTEMPTS):
             try:
+                entered = self._entered(pid)
                 for path in self._targets(below):
-                    enter(path, pid, None if below else init_pid)
+                    if path not in entered:
+                        enter(path, pid, None if below else init_pid)
                 return
             except CgroupGoneError:
                 if self._resources is None or below or attempt == ATTEMPTS - 1:
                     raise
                 self._make_again()
+
+    def files_to_join(self, below: dict[str, str] | None = None) -> list[str]:
+        """The files "tasks" of the v1 hierarchies."""
+        unified = self._mounts.get("")
+        return [
+            f"{path}/tasks"
+            for path in self._targets(below)
+            if unified is None or not path.startswith(f"{unified}/")
+        ]
+
+    def _entered(self, pid: int) -> set[str]:
+        """Give the directories that a process is in, where their mounts show whole hierarchies."""
+        return {
+            self._mounts[controller] + path
+            for controller, path in memberships(pid)
+            if controller in self._mounts
+        }
 
     def _targets(self, below: dict[str, str] | None) -> list[str]:
         """List the directories to join, one per hierarchy."""
@@ -213,9 +232,14 @@ class LegacyCgroup:
                 targets[path] = inside(path, inner if inner is not None else below.get("", ""))
         return list(targets.values())
 
-    def directory_for_clone(self, init_pid: int | None = None) -> str | None:  # noqa: ARG002
-        """None: a process is cloned into v2 cgroups only."""
-        return None
+    def directory_for_clone(self, init_pid: int | None = None) -> str | None:
+        """Give a hybrid host's v2 directory, or the one in it where the container's init is."""
+        unified = self._directories.get("")
+        if unified is None or self._rootless:
+            return None
+        if init_pid is not None and not may_enter(unified):
+            return unified_cgroup_of(init_pid, unified) or unified
+        return unified
 
     def pids(self, recursive: bool = True) -> list[int]:
         """List the processes of all hierarchies: a privileged one may have left some of them."""
@@ -229,6 +253,8 @@ class LegacyCgroup:
         footprint = self._footprint
         if not footprint.exists():
             return
+        from pyoci.cgroup.signals import SIGKILL, kill_tree, signal_all
+
         freezer = self._directories.get("freezer")
         frozen = freezer is not None and is_frozen(freezer)
         unified = self._directories.get("")
@@ -278,6 +304,10 @@ class LegacyCgroup:
     def remove(self) -> None:
         """Remove the directories that are ours."""
         self._footprint.remove()
+
+    def remove_idle(self) -> bool:
+        """Remove the directories if they are ours and nothing is inside."""
+        return self._footprint.remove_idle()
 
     def exists(self) -> bool:
         """Say whether any directory is there."""

@@ -40,6 +40,19 @@ def enter(path: str, pid: int, init_pid: int | None = None) -> None:
         raise CgroupError(f"{start}: {reason(error)}", hint=hint) from None
 
 
+def memberships(pid: int) -> list[tuple[str, str]]:
+    """Give a process's cgroup of every controller, as paths below our own root (cgroups(7)).
+
+    The v2 hierarchy is the controller "". A process that is gone is in none.
+    """
+    found = []
+    for line in (read(f"/proc/{pid}/cgroup") or "").splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        found += [(controller, path) for controller in controllers.split(",")]
+    return found
+
+
 def may_enter(path: str) -> bool:
     """Say whether a v2 cgroup may hold processes: not while it hands controllers to children.
 

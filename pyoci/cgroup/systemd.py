@@ -258,6 +258,10 @@ class SystemdCgroup:
 
     # -- processes --------------------------------------------------------------------------------
 
+    def files_to_join(self, below: dict[str, str] | None = None) -> list[str]:
+        """Those inside the scope, once it is there."""
+        return self._inner.files_to_join(below) if self._started else []
+
     def directory_for_clone(self, init_pid: int | None = None) -> str | None:
         """None for the first process, which the scope has to be started with."""
         return None if init_pid is None else self._inner.directory_for_clone(init_pid)
@@ -312,6 +316,10 @@ class SystemdCgroup:
     def take_over(self) -> None:
         """Count the unit's cgroup as ours."""
         self._inner.take_over()
+
+    def remove_idle(self) -> bool:
+        """Never: the unit has to be stopped as well."""
+        return False
 
     def exists(self) -> bool:
         """Say whether any directory is there."""

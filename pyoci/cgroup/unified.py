@@ -233,6 +233,10 @@ class UnifiedCgroup:
         if unified_cgroup_of(pid, self._path) != path:
             enter(path, pid, None if below else init_pid)
 
+    def files_to_join(self, below: dict[str, str] | None = None) -> list[str]:  # noqa: ARG002
+        """None: a process is cloned into v2 cgroups."""
+        return []
+
     def directory_for_clone(self, init_pid: int | None = None) -> str | None:
         """Give the directory, or the one the container's init is in if only that may be entered."""
         if init_pid is not None and not may_enter(self._path):
@@ -285,6 +289,10 @@ class UnifiedCgroup:
     def remove(self) -> None:
         """Remove the directory if it is ours."""
         self._footprint.remove()
+
+    def remove_idle(self) -> bool:
+        """Remove the directories if they are ours and nothing is inside."""
+        return self._footprint.remove_idle()
 
     def exists(self) -> bool:
         """Say whether the directory is there."""

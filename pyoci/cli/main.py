@@ -128,12 +128,14 @@ def _tell_warnings(invocation: Invocation, settings: Settings, row: Command) -> 
     Where the standard streams have become a container's, a warning there would be its output: it
     is shown only to a terminal.
     """
+    if settings.log is None and row.hands_on_streams and not os.isatty(invocation.stderr):
+        return
     from pyoci.cli.log import one_line, write_record
 
     for warning in settings.warnings:
         if settings.log is not None:
             write_record(invocation, settings, "warning", warning)
-        elif not row.hands_on_streams or os.isatty(invocation.stderr):
+        else:
             invocation.complain(one_line(f"pyoci: warning: {warning}"))
 
 

@@ -51,6 +51,7 @@ def run(
         fifo=f"{settings.root}/{container_id}/exec.fifo",
         report=f"{settings.root}/{container_id}/start.report",
         cgroup_directory=cgroup.directory_for_clone(),
+        cgroup_files=cgroup.files_to_join(),
         cgroup_mounts=cgroup.namespace_mounts(),
         filter=filter_,
         state_json=(f'{{"id":"{container_id}","created":"{now()}","pid":', "}"),

@@ -94,7 +94,8 @@ class Creation:
             self.stage.abandon()
         if self.cgroup is not None:
             try:
-                self.cgroup.kill(9)
+                if self.cgroup.exists():
+                    self.cgroup.kill(9)
                 self.cgroup.remove()
             except PyociError:
                 # The state must stay: it is what delete --force finds the cgroup by.
@@ -174,14 +175,14 @@ def _create(
     stage = creation.stage = _start_stage(operations, options, listener)
     phases.mark("stage")
 
-    def on_pid(pid: int) -> None:
-        state.pid = pid
-        state.start_time = stat_fields(pid)[1]
+    def on_namespaces() -> None:
+        state.pid = stage.pid
+        state.start_time = stat_fields(stage.pid)[1]
         if "user" in {n["type"] for n in linux.get("namespaces") or () if not n.get("path")}:
             from pyoci.lifecycle.identity import write_mappings
 
-            write_mappings(pid, linux, host)
-        cgroup.attach(pid)
+            write_mappings(state.pid, linux, host)
+        cgroup.attach(state.pid)
         # With the pid, so that killing this command leaves nothing that cannot be found.
         state.cgroup = cgroup.record()
         entry.write(state)
@@ -190,7 +191,9 @@ def _create(
 
     def on_sync(name: str) -> None:
         nonlocal created
-        if name == "hooks":
+        if name == "namespaces":
+            on_namespaces()
+        elif name == "hooks":
             _run_hooks(config, state)
         elif name == "created":
             created = True
@@ -200,7 +203,7 @@ def _create(
                 write_pid_file(options.pid_file, state.pid)
 
     try:
-        stage.run(on_pid, on_sync)
+        stage.run(on_sync)
     except Failure as failure:
         from pyoci.plan.failure import explain
 
@@ -246,7 +249,9 @@ def _request(
         os.close(os.open(report, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     device_program = None
     directory = cgroup.directory_for_clone()
-    if directory is not None and not host.in_user_namespace and host.privileged:
+    files = cgroup.files_to_join()
+    # A v1 hierarchy has a device list of its own.
+    if directory is not None and not files and not host.in_user_namespace and host.privileged:
         rules = (linux.get("resources") or {}).get("devices")
         if rules:
             from pyoci import cgroup as cgroups
@@ -262,6 +267,7 @@ def _request(
         console_number=options.console_number,
         pidfd_socket=options.pidfd_socket,
         cgroup_directory=directory,
+        cgroup_files=files,
         cgroup_mounts=cgroup.namespace_mounts(),
         device_program=device_program,
         filter=compiled_filter(entry.root, linux),

@@ -57,13 +57,13 @@ def delete_locked(entry: Entry, state: State, *, force: bool) -> list[str]:
     if status != "stopped":
         _end(state)
     cgroup = cgroup_of(state)
-    if cgroup is not None:
+    if cgroup is not None and not cgroup.remove_idle():
         if cgroup.exists():
             # Processes of a container without a PID namespace outlive its first one.
             cgroup.kill(9)
         cgroup.remove()
     try:
-        hooks = (entry.read_config().get("hooks") or {}).get("poststop") or []
+        hooks = entry.read_hooks("poststop")
     except PyociError:
         hooks = []
     entry.remove()

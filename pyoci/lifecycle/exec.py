@@ -130,6 +130,7 @@ def _execute(
         directory = cgroup.directory_for_clone(state.pid)
         if directory is not None and sub:
             directory = _below(directory, sub.get("", "/"))
+    files = cgroup.files_to_join(sub or None) if cgroup is not None else []
     root = None if "mount" in Namespaces(config).new else f"/proc/{state.pid}/root"
     request = ExecRequest(
         id=state.id,
@@ -139,6 +140,7 @@ def _execute(
         console_number=options.console_number,
         pidfd_socket=options.pidfd_socket,
         cgroup_directory=directory,
+        cgroup_files=files,
         filter=compiled_filter(entry.root, linux),
         preserve=options.preserve,
     )
@@ -154,19 +156,18 @@ def _execute(
     )
     ready = False
 
-    def on_pid(pid: int) -> None:
-        if cgroup is not None and directory is None:
-            cgroup.attach(pid, below=sub or None, init_pid=state.pid)
-
     def on_sync(name: str) -> None:
         nonlocal ready
-        if name == "ready":
+        if name == "namespaces":
+            if cgroup is not None and (directory is None or files):
+                cgroup.attach(stage.pid, below=sub or None, init_pid=state.pid)
+        elif name == "ready":
             ready = True
             if options.pid_file:
                 write_pid_file(options.pid_file, stage.pid)
 
     try:
-        stage.run(on_pid, on_sync)
+        stage.run(on_sync)
     except Failure as failure:
         stage.abandon()
         from pyoci.plan.failure import explain

@@ -39,7 +39,7 @@ def start(entry: Entry) -> None:
 
 def run_poststart(entry: Entry, state: State) -> None:
     """Run the poststart hooks; when one fails, kill the container and raise HookError."""
-    hooks = (entry.read_config().get("hooks") or {}).get("poststart")
+    hooks = entry.read_hooks("poststart")
     if not hooks:
         return
     from pyoci.hooks import run_hooks

@@ -23,11 +23,12 @@ from pyoci.plan.process import (
     KEEP,
     Filter,
     compile_process,
+    groups_denied,
     host_settings,
     late_filter,
     own_streams,
 )
-from pyoci.plan.writer import PlanWriter, Section
+from pyoci.plan.writer import PlanWriter, Section, join_cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,13 +65,14 @@ class CreateRequest:
 
     ``fifo`` and ``report`` are None for ``run``, which does not wait for a start;
     ``console_socket`` is a path, ``console_number`` an inherited socket. ``cgroup_directory`` is
-    where clone3(2) puts the process (v2). ``state_json`` is the state object for hooks inside the
-    container, split where its pid goes.
+    where clone3(2) puts the process (v2), ``cgroup_files`` are where it joins by itself (v1).
+    ``state_json`` is the state object for hooks inside the container, split where its pid goes.
     """
 
     __slots__ = (
         "bundle",
         "cgroup_directory",
+        "cgroup_files",
         "cgroup_mounts",
         "console_number",
         "console_socket",
@@ -101,6 +103,7 @@ class CreateRequest:
         console_number: int | None = None,
         pidfd_socket: str | None = None,
         cgroup_directory: str | None = None,
+        cgroup_files: list[str] | None = None,
         cgroup_mounts: list[tuple[str, str, str]] | None = None,
         device_program: bytes | None = None,
         filter: Filter | None = None,  # noqa: A002
@@ -120,6 +123,7 @@ class CreateRequest:
         self.console_number = console_number
         self.pidfd_socket = pidfd_socket
         self.cgroup_directory = cgroup_directory
+        self.cgroup_files = cgroup_files or []
         self.cgroup_mounts = cgroup_mounts or []
         self.device_program = device_program
         self.filter = filter
@@ -201,6 +205,7 @@ def compile_create(
     body = plan.container.add
     proc = plan.slot() if _writes_proc(config) else NO_SLOT
     enter = plan.entry.add
+    join_cgroups(plan, request.cgroup_files, "/linux/cgroupsPath")
     enter("sync", "", "namespaces", note="id mappings, cgroups, network devices")
     if "time" in namespaces.new:
         # While /proc/self is still the caller's: afterwards it is the host's root's.
@@ -264,7 +269,7 @@ def compile_create(
         pointer="/process",
         proc=proc,
         filter=request.filter,
-        keep_groups=_groups_denied(host, namespaces, linux),
+        keep_groups=groups_denied(host, namespaces, linux),
         preserve=request.preserve,
         warnings=warnings,
     )
@@ -443,15 +448,6 @@ def _enter_root(
     if wanted:
         flags, recursive = _PROPAGATION[wanted]
         plan.container.add("root_propagation", "/linux/rootfsPropagation", flags, int(recursive))
-
-
-def _groups_denied(host: Host, namespaces: Namespaces, linux: dict[str, Any]) -> bool:
-    # An unprivileged user may map groups only with setgroups(2) denied (user_namespaces(7)),
-    # unless newgidmap did it.
-    if host.privileged or "user" not in namespaces.new:
-        return False
-    gids = linux.get("gidMappings") or []
-    return len(gids) == 1 and gids[0]["size"] == 1
 
 
 def _sysctl_path(name: str, namespaces: Namespaces, host: Host) -> str:

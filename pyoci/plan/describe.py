@@ -39,6 +39,8 @@ _NO_SLOT = (1 << 64) - 1
 _WHY = {
     "open_tree": "clone a mount of the host, attached nowhere yet",
     "open_file": "open it while the host's file system is in reach",
+    "open_cgroup": "a file by which a process joins a v1 cgroup",
+    "join_cgroup": "moving oneself spares the wait for all processors",
     "clone": "start the process that becomes the container's init",
     "sync": "wait for the runtime",
     "set_dumpable": "nobody may trace the init or open its files",

@@ -8,11 +8,12 @@ from pyoci.plan.process import (
     KEEP,
     Filter,
     compile_process,
+    groups_denied,
     host_settings,
     late_filter,
     own_streams,
 )
-from pyoci.plan.writer import PlanWriter, Section
+from pyoci.plan.writer import PlanWriter, Section, join_cgroups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class ExecRequest:
 
     __slots__ = (
         "cgroup_directory",
+        "cgroup_files",
         "console_number",
         "console_socket",
         "filter",
@@ -53,6 +55,7 @@ class ExecRequest:
         console_number: int | None = None,
         pidfd_socket: str | None = None,
         cgroup_directory: str | None = None,
+        cgroup_files: list[str] | None = None,
         filter: Filter | None = None,  # noqa: A002
         listener: int | None = None,
         keyring: bool = True,
@@ -65,6 +68,7 @@ class ExecRequest:
         self.console_number = console_number
         self.pidfd_socket = pidfd_socket
         self.cgroup_directory = cgroup_directory
+        self.cgroup_files = cgroup_files or []
         self.filter = filter
         self.listener = listener
         self.keyring = keyring
@@ -133,6 +137,7 @@ def compile_exec(
     clone.add("clone", "", 0, cgroup, pidfd_socket, "setns")
 
     body = plan.entry.add
+    join_cgroups(plan, request.cgroup_files, "")
     body("sync", "", "namespaces", note="cgroups")
     if types & ~first:
         body("join_process", "/linux/namespaces", container, types & ~first)
@@ -177,7 +182,7 @@ def compile_exec(
         pointer="",
         proc=proc,
         filter=request.filter,
-        keep_groups="user" in namespaces.new and not host.privileged,
+        keep_groups=groups_denied(host, namespaces, config.get("linux") or {}),
         preserve=request.preserve,
         warnings=warnings,
     )

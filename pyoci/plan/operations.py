@@ -52,6 +52,7 @@ OPERATIONS: tuple[tuple[str, str], ...] = (
     ("connect_unix", "slot:slot path:str"),
     ("make_user_namespace", "slot:slot uid_map:str gid_map:str"),
     ("load_device_program", "cgroup:slot program:bytes"),
+    ("open_cgroup", "slot:slot path:str"),
     ("write_file", "path:str data:bytes"),
     # -- namespaces -------------------------------------------------------------------------------
     ("join_namespace", "slot:slot type:int tolerant:int"),
@@ -59,6 +60,7 @@ OPERATIONS: tuple[tuple[str, str], ...] = (
     ("unshare", "types:int"),
     ("time_namespace", "offsets:str"),
     ("clone", "types:int cgroup:slot pidfd_socket:slot pidfd_payload:str"),
+    ("join_cgroup", "slot:slot"),
     ("sync", "name:str"),
     ("set_dumpable", "value:int"),
     ("become_root", "uid:int gid:int"),

@@ -160,6 +160,17 @@ def own_streams(
     plan.container.add("own_stdio", pointer, uid)
 
 
+def groups_denied(host: Host, namespaces: Namespaces, linux: dict[str, Any]) -> bool:
+    """Say whether setgroups(2) is denied in the container's user namespace.
+
+    An unprivileged user may map groups only so (user_namespaces(7)), unless newgidmap did it.
+    """
+    if host.privileged or "user" not in namespaces.new:
+        return False
+    gids = linux.get("gidMappings") or []
+    return len(gids) == 1 and bool(gids[0]["size"] == 1)
+
+
 def compile_process(
     plan: PlanWriter,
     process: dict[str, Any],
@@ -226,6 +237,11 @@ def compile_process(
     groups = b"".join(
         (number & _U32).to_bytes(4, "little") for number in user.get("additionalGids") or ()
     )
+    if groups and keep_groups:
+        warnings.append(
+            f"{pointer}/user/additionalGids is ignored: an ordinary user may set groups only where "
+            "newgidmap has mapped them"
+        )
     add("set_user", f"{pointer}/user", uid, gid, groups, int(keep_groups))
     add("change_directory", f"{pointer}/cwd", cwd, 0)
     # Without no_new_privs loading a filter needs CAP_SYS_ADMIN (seccomp(2)): it stays permitted up

@@ -161,8 +161,13 @@ class Stage:
         for source in (plan, status_write, go_read):
             given.append(fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, lowest + 8))
             os.close(source)
+        # A stream that another is to be moved onto goes out of its way first.
+        aside = [
+            fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, lowest + 8) if source < target else source
+            for target, source in enumerate(stdio)
+        ]
         actions: list[tuple[int, int, int]] = [
-            (os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(stdio)
+            (os.POSIX_SPAWN_DUP2, source, target) for target, source in enumerate(aside)
         ]
         # dup2 onto itself clears close-on-exec in the child (posix_spawn(3)).
         actions += [(os.POSIX_SPAWN_DUP2, number, number) for number in (*given, *inherited)]
@@ -185,14 +190,17 @@ class Stage:
             os.close(init)
             for number in given:
                 os.close(number)
+            for number, source in zip(aside, stdio):
+                if number != source:
+                    os.close(number)
         self._status = status_read
         self._go = go_write
 
-    def run(self, on_pid: Callable[[int], None], on_sync: Callable[[str], None]) -> None:
+    def run(self, on_sync: Callable[[str], None]) -> None:
         """Follow the plan to its end: until the user's program is executed, or waits for start.
 
-        ``on_pid`` is called once with the container's PID, ``on_sync`` with the name of every sync
-        operation; when it returns, the container goes on.
+        ``on_sync`` is called with the name of every sync operation, when ``pid`` is known; when it
+        returns, the container goes on.
 
         Raises Failure when an operation fails, and whatever the callbacks raise.
         """
@@ -200,7 +208,6 @@ class Stage:
             if message.kind == PID:
                 self.pid = message.index
                 self._reap_stage()
-                on_pid(self.pid)
             elif message.kind == SYNC:
                 on_sync(str(self._operation(message.index).values[0]))  # type: ignore[union-attr]
                 self.go()

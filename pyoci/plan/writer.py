@@ -71,3 +71,11 @@ class PlanWriter:
             )
         self._next_slot += 1
         return self._next_slot - 1
+
+
+def join_cgroups(plan: PlanWriter, files: list[str], pointer: str) -> None:
+    """Let the container's process join v1 cgroups by itself; the stage opens their files."""
+    for path in files:
+        slot = plan.slot()
+        plan.host.add("open_cgroup", pointer, slot, path)
+        plan.entry.add("join_cgroup", pointer, slot)

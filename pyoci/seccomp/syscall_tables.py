@@ -6,10 +6,11 @@ for what is one dict literal per architecture. Nor is its module put into ``sys.
 
 from __future__ import annotations
 
-import os
+import posix as os
 import sys
 
 from pyoci.errors import SeccompError
+from pyoci.paths import abspath, dirname
 
 _PACKAGE = "system_calls"
 _VERSION_FILE = "linux_version.py"
@@ -23,10 +24,10 @@ def search_path() -> list[str]:
     worked out from its prefixes.
     """
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    parent = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    parent = dirname(dirname(dirname(abspath(__file__))))
     places = [parent, *sys.path]
     # Without site, sys.prefix does not know of a virtual environment before Python 3.14.
-    environment = os.path.dirname(os.path.dirname(os.path.abspath(sys.executable or "/")))
+    environment = dirname(dirname(abspath(sys.executable or "/")))
     for prefix in (environment, sys.prefix, sys.base_prefix):
         places += (
             f"{prefix}/lib/{version}/site-packages",

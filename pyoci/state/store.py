@@ -78,24 +78,31 @@ class Entry:
 
         state.json goes last, so that a removal that is killed half-way can be repeated.
         """
-        try:
-            names = os.listdir(self.path)
-        except FileNotFoundError:
-            return
-        for name in sorted(names, key=lambda name: name == STATE_FILE):
-            path = f"{self.path}/{name}"
+        while True:
             try:
-                os.unlink(path)
+                names = os.listdir(self.path)
             except FileNotFoundError:
-                continue
+                return
+            for name in sorted(names, key=lambda name: name == STATE_FILE):
+                self._remove_file(f"{self.path}/{name}")
+            try:
+                os.rmdir(self.path)
+            except FileNotFoundError:
+                return
             except OSError as error:
-                if error.errno not in (errno.EISDIR, errno.EPERM):
+                # Another command waits for the container: it has made a new lock.
+                if error.errno != errno.ENOTEMPTY:
                     raise
-                self._remove_directory(path)
+
+    def _remove_file(self, path: str) -> None:
         try:
-            os.rmdir(self.path)
+            os.unlink(path)
         except FileNotFoundError:
             return
+        except OSError as error:
+            if error.errno not in (errno.EISDIR, errno.EPERM):
+                raise
+            self._remove_directory(path)
 
     def _remove_directory(self, path: str) -> None:
         for name in os.listdir(path):
@@ -173,6 +180,21 @@ class Entry:
     def save_config(self, data: bytes) -> None:
         """Keep config.json as it was at create."""
         write_atomically(self.file(CONFIG_FILE), data)
+
+    def read_hooks(self, kind: str) -> list[dict[str, Any]]:
+        """Give the hooks of one kind of config.json as it was at create.
+
+        Raises as `read_config` does. A whole file that does not name the kind is not parsed: only
+        by a \\u escape can JSON spell the letters of a name in another way.
+        """
+        try:
+            data = read_file(self.file(CONFIG_FILE))
+        except OSError:
+            data = b""
+        whole = data.startswith(b"{") and data.rstrip().endswith(b"}")
+        if whole and kind.encode() not in data and b"\\u" not in data:
+            return []
+        return (self.read_config().get("hooks") or {}).get(kind) or []
 
     def read_config(self) -> dict[str, Any]:
         """Give config.json as it was at create.
@@ -348,7 +370,11 @@ def read_file(path: str) -> bytes:
         size = os.fstat(descriptor).st_size
         if size > MAX_STATE_SIZE:
             raise OSError(errno.EFBIG, "larger than 16 MiB")
-        chunks = []
+        # One byte more than there should be: a file that has grown meanwhile is read on.
+        data = os.read(descriptor, size + 1)
+        if len(data) <= size:
+            return data
+        chunks = [data]
         while chunk := os.read(descriptor, 1 << 20):
             chunks.append(chunk)
         return b"".join(chunks)

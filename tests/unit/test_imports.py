@@ -33,6 +33,14 @@ FORBIDDEN = """
     re typing enum dataclasses json argparse click logging subprocess socket jsonschema pathlib
     ctypes contextlib functools collections tempfile shutil inspect importlib.metadata hashlib
     datetime random threading asyncio specs builder conformance system_calls elftools
+    os posixpath stat
+"""
+# What these commands import when they get there.
+LATER = """
+    pyoci.cgroup.recorded pyoci.cgroup.frozen pyoci.cgroup.legacy pyoci.cgroup.legacy_settings
+    pyoci.cgroup.unified pyoci.cgroup.unified_settings pyoci.cgroup.devices pyoci.cgroup.device_bpf
+    pyoci.cgroup.freezer pyoci.cgroup.signals pyoci.lifecycle.identity pyoci.plan.memory
+    pyoci.seccomp pyoci.hooks pyoci.lifecycle.report pyoci.lifecycle.foreground
 """
 
 
@@ -137,7 +145,8 @@ def test_the_import_budget(command: str) -> None:
     bare = modules_after("")
     loaded = modules_after(
         "import pyoci.cli.main, pyoci.cli.settings, pyoci.cli.log, pyoci.cli.site_packages\n"
-        f"import pyoci.commands.{command}"
+        f"import pyoci.commands.{command}\n"
+        f"import {', '.join(LATER.split())}"
     )
     assert f"pyoci.commands.{command}" in loaded
     assert sorted(loaded & set(FORBIDDEN.split()) - bare) == []
@@ -146,7 +155,7 @@ def test_the_import_budget(command: str) -> None:
 def test_a_command_that_fails_stays_within_the_budget() -> None:
     """Engines ask for containers that are gone: that answer must not be slow either."""
     loaded = modules_after(
-        "import os\n"
+        "import posix as os\n"
         "from pyoci.cli.main import call\n"
         "from pyoci.invocation import Invocation\n"
         "null = os.open('/dev/null', os.O_RDWR)\n"

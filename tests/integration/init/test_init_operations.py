@@ -60,7 +60,7 @@ def run(tmp_path):
             )
             os.close(null)
             stages.append(stage)
-            stage.run(lambda pid: None, on_sync or (lambda name: None))
+            stage.run(on_sync or (lambda name: None))
             _, status = os.waitpid(stage.pid, 0)
             stage.pid = 0
             output.seek(0)

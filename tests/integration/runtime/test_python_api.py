@@ -150,6 +150,19 @@ def test_input_through_a_pipe(api, bundle, new_id, quiet):
         assert read_all(read_end) == "HELLO\n"
 
 
+def test_streams_may_be_exchanged(api, bundle, new_id, quiet, capfd):
+    # stdout into a pipe, and stderr to where this process's stdout goes.
+    read_end, write_end = os.pipe()
+    bundle.script("echo out; echo err >&2").write()
+    streams = {**quiet, "stdout": write_end, "stderr": 1}
+    with api.create(bundle.path, new_id(), **streams) as container:
+        os.close(write_end)
+        container.start()
+        container.wait()
+    assert read_all(read_end) == "out\n"
+    assert capfd.readouterr() == ("err\n", "")
+
+
 def test_no_descriptor_of_the_program_is_open_inside(api, bundle, new_id, quiet):
     read_end, write_end = os.pipe()
     extra = os.open("/dev/null", os.O_RDONLY)

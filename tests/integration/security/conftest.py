@@ -5,10 +5,12 @@ from __future__ import annotations
 import array
 import contextlib
 import os
+import select
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,20 @@ def victim(own_bundle: Any, tmp_path: Path) -> Any:
     return type(own_bundle)(str(tmp_path / "victim"), str(rootfs))
 
 
+@pytest.fixture
+def appears() -> Callable[[str, Callable[[], bool]], None]:
+    """Waits for a file that a container makes, as long as it is able to."""
+
+    def wait(path: str, able: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 30
+        while not os.path.exists(path):
+            assert able(), f"{path} cannot appear any more"
+            assert time.monotonic() < deadline, f"waited in vain for {path}"
+            time.sleep(0.01)
+
+    return wait
+
+
 class Terminal:
     """A console socket, and what is read from the terminal that comes over it."""
 
@@ -145,7 +161,7 @@ class Terminal:
         """Give what is written up to the end of the last writer."""
         data = b""
         with contextlib.suppress(OSError):  # EIO: nobody has it open any more
-            while part := os.read(master, 4096):
+            while select.select([master], [], [], 20)[0] and (part := os.read(master, 4096)):
                 data += part
         return data.decode(errors="replace").replace("\r\n", "\n")
 

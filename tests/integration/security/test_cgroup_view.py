@@ -55,18 +55,23 @@ def test_cve_2023_25809_no_other_cgroup_is_seen(pyoci, viewer, bundle):
     assert other not in text
 
 
-def test_cve_2023_25809_a_cgroup_that_is_made_inside_is_below_the_containers_own(pyoci, viewer):
-    marker = "made-by-test"
+def test_cve_2023_25809_a_cgroup_that_is_made_inside_is_below_the_containers_own(
+    pyoci, viewer, appears
+):
+    marker = f"made-inside-{os.getpid()}"
     viewer.script(
-        f"for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $d/{marker}; done; exec sleep 1000"
+        f"for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $d/{marker}; done; touch /ready;"
+        " exec sleep 1000"
     )
     name = pyoci.start(viewer)
     pid = pyoci.state(name)["pid"]
-    pyoci.await_status(name, "running")
-    own = set()
+    appears(f"{viewer.rootfs}/ready", lambda: pyoci.status(name) == "running")
     with open(f"/proc/{pid}/cgroup") as file:
         own = {line.rstrip("\n").split(":", 2)[2] for line in file}
-    made = [path for path in cgroups_of(marker) if os.path.basename(path) == marker]
+    made = cgroups_of(marker)
+    pyoci.ok("delete", "--force", name)
+    for path in cgroups_of(marker):
+        os.rmdir(path)
     assert made
     for path in made:
         assert any(f"{cgroup}/{marker}" in path for cgroup in own if cgroup != "/"), path
