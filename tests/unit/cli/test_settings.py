@@ -16,7 +16,7 @@ from pyoci.plan import host
 
 def settled(environ: dict[str, str] | None = None, **options: Any) -> Settings:
     settings = Settings()
-    settle(settings, options, Invocation([], environ or {}, cwd="/work"))
+    settle(settings, options, Invocation([], environ or {}, cwd="/srv"))
     return settings
 
 
@@ -60,7 +60,7 @@ def test_root_of_a_user_namespace_is_a_user(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_root_that_is_named_is_made_absolute() -> None:
     settings = settled(root="state/./x/../y")
-    assert (settings.root, settings.root_is_default) == ("/work/state/y", False)
+    assert (settings.root, settings.root_is_default) == ("/srv/state/y", False)
 
 
 @pytest.mark.parametrize("root", ["", "/", "//", "/x/..", "///"])
