@@ -18,6 +18,8 @@ from pyoci.errors import PyociError
 from pyoci.lifecycle import delete as _delete
 from pyoci.lifecycle import exec as _exec
 from pyoci.lifecycle import kill as _kill
+from pyoci.lifecycle import pause as _pause
+from pyoci.lifecycle import processes as _processes
 from pyoci.lifecycle import start as _start
 from pyoci.lifecycle.create import CreateOptions, create
 from pyoci.lifecycle.find import status_of
@@ -158,6 +160,24 @@ class Container:
         Raises ContainerStateError ``container not running``.
         """
         _kill.kill(self._entry, signal_number(str(signal)), everybody=all)
+
+    def pause(self) -> None:
+        """Stop all its processes; they are stopped when this returns.
+
+        Raises ContainerStateError ``container not running``, also when it is paused already.
+        """
+        _pause.pause(self._entry)
+
+    def resume(self) -> None:
+        """Let its processes run again.
+
+        Raises ContainerStateError ``container not paused``.
+        """
+        _pause.resume(self._entry)
+
+    def processes(self) -> list[int]:
+        """Give the PIDs of all its processes, as the caller sees them."""
+        return _processes.processes(self._entry)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until the container's process ends; gives its exit status as a shell would.

@@ -237,6 +237,30 @@ _ROWS = (
         hands_on_streams=True,
     ),
     Command(
+        "pause",
+        "Stop all processes of a container.",
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+    ),
+    Command(
+        "resume",
+        "Let the processes of a paused container run again.",
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+    ),
+    Command(
+        "ps",
+        "List a container's processes, as ps(1) with the given options (-ef) describes them.",
+        (Flag("format", "f", TEXT, "table|json", "Form of the list: json has the PIDs alone."),),
+        arguments="ID [PS-OPTION…]",
+        minimum=1,
+        maximum=None,
+        # What follows the ID are ps's own flags.
+        interleaved=False,
+    ),
+    Command(
         "list",
         "List the containers below the state root.",
         (

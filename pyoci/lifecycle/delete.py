@@ -11,7 +11,7 @@ from pyoci.errors import (
     PyociError,
     StateFileError,
 )
-from pyoci.lifecycle.find import cgroup_of
+from pyoci.lifecycle.find import cgroup_of, status_of
 from pyoci.state.process import is_alive
 from pyoci.state.store import Entry, State
 
@@ -49,6 +49,7 @@ def delete_locked(entry: Entry, state: State, *, force: bool) -> list[str]:
     """Delete a container whose lock is held."""
     status = state.status(entry)
     if status in ("running", "creating") and not force:
+        status = status_of(entry, state)
         raise ContainerStateError(
             f"cannot delete container {state.id} that is not stopped: {status}",
             subject=state.id,

@@ -44,6 +44,9 @@ RUNC = {
     "delete": "force f",
     "exec": "console-socket pidfd-socket cwd env e tty t user u additional-gids g process p detach "
     "d pid-file process-label apparmor no-new-privs cap c preserve-fds cgroup ignore-paused",
+    "ps": "format f",
+    "pause": "",
+    "resume": "",
     "list": "format f quiet q",
     "spec": "bundle b rootless",
     "features": "",
