@@ -21,6 +21,7 @@ from pyoci.lifecycle import kill as _kill
 from pyoci.lifecycle import pause as _pause
 from pyoci.lifecycle import processes as _processes
 from pyoci.lifecycle import start as _start
+from pyoci.lifecycle import update as _update
 from pyoci.lifecycle.create import CreateOptions, create
 from pyoci.lifecycle.find import status_of
 from pyoci.lifecycle.report import state_object
@@ -174,6 +175,14 @@ class Container:
         Raises ContainerStateError ``container not paused``.
         """
         _pause.resume(self._entry)
+
+    def update(self, resources: dict[str, Any]) -> None:
+        """Change limits: an object like /linux/resources; what it does not mention stays.
+
+        Raises SpecError for a bad object, ContainerStateError ``container not running``,
+        CgroupError for a limit that cannot be set; nothing has changed then.
+        """
+        _update.update(self._entry, resources)
 
     def processes(self) -> list[int]:
         """Give the PIDs of all its processes, as the caller sees them."""

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyoci.cgroup.oom import OomWatch
+    from pyoci.cgroup.undo import Undo
 
 
 class AbsentCgroup:
@@ -40,9 +41,17 @@ class AbsentCgroup:
                 hint=self._hint(),
             )
 
-    def apply(self, resources: dict[str, Any]) -> None:
+    def apply(self, resources: dict[str, Any], undo: Undo | None = None) -> None:  # noqa: ARG002
         """Fail if a limit is asked for."""
         self.create(resources)
+
+    def change_devices(
+        self,
+        old: list[dict[str, Any]],  # noqa: ARG002
+        new: list[dict[str, Any]],  # noqa: ARG002
+    ) -> None:
+        """Fail."""
+        raise self._impossible("change the devices it may use")
 
     def attach(
         self,

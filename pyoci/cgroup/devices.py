@@ -217,6 +217,34 @@ class DeviceList:
         ]
 
 
+def transition(old: DeviceList, new: DeviceList) -> list[tuple[str, str]]:
+    """Give the writes that make one list of a v1 device cgroup the other.
+
+    As few as possible, and so ordered that what both lists allow is allowed all the time. Between
+    "all but these" and "none but these" there is no such way: that begins with all or nothing.
+    """
+    if old.default != new.default:
+        return new.writes()
+    add, take = (
+        ("devices.deny", "devices.allow") if new.default else ("devices.allow", "devices.deny")
+    )
+    adding = [
+        (add, f"{_text(key)} {more}")
+        for key, access in new.exceptions.items()
+        if (more := _without(access, old.exceptions.get(key, "")))
+    ]
+    taking = [
+        (take, f"{_text(key)} {less}")
+        for key, access in old.exceptions.items()
+        if (less := _without(access, new.exceptions.get(key, "")))
+    ]
+    return [*taking, *adding] if new.default else [*adding, *taking]
+
+
+def _without(letters: str, others: str) -> str:
+    return "".join(letter for letter in letters if letter not in others)
+
+
 def _last(rules: list[tuple[bool, int | None, int | None]], major: Any, minor: Any) -> bool:
     """Give the answer of the last rule that matches a device."""
     for allow, its_major, its_minor in reversed(rules):

@@ -13,6 +13,10 @@ import time
 from pyoci.errors import CgroupError
 from pyoci.paths import dirname, isdir
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pyoci.cgroup.undo import Undo
+
 DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 # errno -> why the kernel refuses a write to a cgroup file, in the kernel's terms (cgroups(7)).
@@ -98,8 +102,12 @@ def write(path: str, value: str) -> None:
         os.close(descriptor)
 
 
-def write_settings(settings: list[Setting], directories: dict[str, str]) -> None:
+def write_settings(
+    settings: list[Setting], directories: dict[str, str], undo: Undo | None = None
+) -> None:
     """Write settings in order, below the directory of each one's controller.
+
+    With ``undo``, what was in the files before is remembered there.
 
     A pair such as a memory limit and its swap limit must be written in one order when growing and
     in the other when shrinking. Instead of comparing with the current values (a race), the first is
@@ -107,6 +115,8 @@ def write_settings(settings: list[Setting], directories: dict[str, str]) -> None
     """
     later: list[Setting] = []
     for setting in settings:
+        if undo is not None and setting.controller in directories:
+            undo.remember(f"{directories[setting.controller]}/{setting.file}", setting)
         try:
             _write_setting(setting, directories)
         except OSError as error:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from pyoci.cgroup.oom import OomWatch
+from pyoci.cgroup.undo import Undo
 
 Resources = dict[str, Any]
+Rule = dict[str, Any]
 
 
 class Cgroup(Protocol):
@@ -30,10 +32,17 @@ class Cgroup(Protocol):
         the scope is started by ``attach``, which has a process to put inside.
         """
 
-    def apply(self, resources: Resources) -> None:
+    def apply(self, resources: Resources, undo: Undo | None = None) -> None:
         """Set limits. What ``resources`` does not mention is left alone; nor are devices touched.
 
         So it serves create and update. v1 settings are converted on v2, refused if that cannot be.
+        With ``undo`` the caller can take back what had been set before an error.
+        """
+
+    def change_devices(self, old: list[Rule], new: list[Rule]) -> None:
+        """Replace the device list of a container that runs: all rules, without the defaults.
+
+        What both lists allow is allowed all the time.
         """
 
     def attach(

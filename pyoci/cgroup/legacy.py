@@ -23,7 +23,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from pyoci.cgroup.files import Setting
     from pyoci.cgroup.oom import OomWatch
+    from pyoci.cgroup.undo import Undo
 
 ATTEMPTS = 5
 CPUSET_FILES = ("cpuset.cpus", "cpuset.mems")
@@ -105,9 +107,10 @@ class LegacyCgroup:
             inherit_cpuset(self._directories["cpuset"], self._mounts["cpuset"])
         # Before anything runs: nothing may, without the list. A user namespace cannot make devices.
         if not self._rootless:
-            self._install_devices(resources)
+            self.install_devices(resources)
 
-    def _install_devices(self, resources: dict[str, Any]) -> None:
+    def install_devices(self, resources: dict[str, Any]) -> None:
+        """Write the whole device list, beginning with nothing."""
         from pyoci.cgroup.devices import DeviceList, effective_device_rules
 
         rules = effective_device_rules(resources)
@@ -125,7 +128,11 @@ class LegacyCgroup:
 
             attach_program(self._directories[""], compile_rules(rules))
             return
-        for file, content in DeviceList(rules).writes():
+        self._write_devices(DeviceList(rules).writes())
+
+    def _write_devices(self, writes: list[tuple[str, str]]) -> None:
+        directory = self._directory("devices", f"set {ROOT}/devices")
+        for file, content in writes:
             try:
                 write(f"{directory}/{file}", content)
             except OSError as error:
@@ -138,7 +145,34 @@ class LegacyCgroup:
                     hint=hint,
                 ) from None
 
-    def apply(self, resources: dict[str, Any]) -> None:
+    def change_devices(self, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
+        """Change the device list, or the program of a hybrid host without the controller."""
+        if self._rootless:
+            return
+        from pyoci.cgroup.devices import DeviceList, effective_device_rules, transition
+
+        rules = effective_device_rules({"devices": new})
+        if "devices" not in self._directories:
+            from pyoci.cgroup.device_attach import replace_programs
+            from pyoci.cgroup.device_bpf import compile_rules
+
+            unified = self._directory("", f"set {ROOT}/devices")
+            replace_programs(unified, compile_rules(rules), others=True)
+            return
+        before = DeviceList(effective_device_rules({"devices": old}))
+        after = DeviceList(rules)
+        # Nobody may notice a moment in which nothing is allowed.
+        freezing = before.default and not after.default and "freezer" in self._directories
+        freezing = freezing and not self.frozen()
+        try:
+            if freezing:
+                self._try_to_freeze()
+            self._write_devices(transition(before, after))
+        finally:
+            if freezing:
+                self.thaw()
+
+    def apply(self, resources: dict[str, Any], undo: Undo | None = None) -> None:
         """Set the limits."""
         if resources.get("unified"):
             raise CgroupError(
@@ -147,24 +181,30 @@ class LegacyCgroup:
                 hint="use the v1 properties, or boot with systemd.unified_cgroup_hierarchy=1",
             )
         try:
-            self._set_limits(resources)
+            self._set_limits(resources, undo)
         except CgroupGoneError:
             if self._resources is None:
                 raise
             self._resources = resources
             self._make_again()
 
-    def _set_limits(self, resources: dict[str, Any]) -> None:
+    def check(self, resources: dict[str, Any]) -> None:
+        """Raise the errors that ``apply`` knows before it changes anything."""
+        self._settings(resources)
+
+    def _set_limits(self, resources: dict[str, Any], undo: Undo | None = None) -> None:
+        write_settings(self._settings(resources), self._directories, undo)
+
+    def _settings(self, resources: dict[str, Any]) -> list[Setting]:
         from pyoci.cgroup.legacy_settings import legacy_settings
 
         directories = self._directories
-        settings = legacy_settings(
+        return legacy_settings(
             resources,
             lambda controller, file: (
                 read(f"{directories[controller]}/{file}") if controller in directories else None
             ),
         )
-        write_settings(settings, directories)
 
     def delegate(self, uid: int) -> None:
         """Nothing: v1 cgroups are not safe to give away (runtime-spec, "Cgroup ownership")."""

@@ -149,7 +149,14 @@ def _cpu(cpu: dict[str, Any]) -> list[Setting]:
             raise CgroupError(
                 f"{at}/shares {shares} is not between 2 and 262144", subject=f"{at}/shares"
             )
-        settings.append(Setting("cpu", "cpu.shares", str(shares), f"{at}/shares"))
+        settings.append(
+            Setting("cpu", "cpu.shares", str(shares), f"{at}/shares", hint=CPU_HINTS["shares"])
+        )
+    idle = cpu.get("idle")
+    if idle is not None:
+        setting = Setting("cpu", "cpu.idle", str(idle), f"{at}/idle", optional=idle == 0)
+        # An idle cgroup has no weight that could be set.
+        settings.insert(len(settings) if idle else 0, setting)
     # Realtime bandwidth must be there before a realtime process enters the cgroup.
     for key, file in (
         ("realtimePeriod", "cpu.rt_period_us"),
@@ -179,14 +186,11 @@ def _cpu(cpu: dict[str, Any]) -> list[Setting]:
                     hint=CPU_HINTS[key],
                 )
             )
-    if cpu.get("idle") is not None:
-        settings.append(
-            Setting("cpu", "cpu.idle", str(cpu["idle"]), f"{at}/idle", optional=cpu["idle"] == 0)
-        )
     return settings + cpuset(cpu)
 
 
 CPU_HINTS = {
+    "shares": "an idle cgroup has no weight: set /linux/resources/cpu/idle to 0 as well",
     "period": "1000 to 1000000 microseconds, with quota/period within the parent cgroup's",
     "burst": "not above the quota, which must be set; Linux 5.14 or newer",
     "quota": "1000 microseconds or more, with quota/period within the parent cgroup's",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pyoci.cgroup.dbus_connection import Connection
     from pyoci.cgroup.oom import OomWatch
     from pyoci.cgroup.systemd_properties import Property
+    from pyoci.cgroup.undo import Undo
 
 POINTER = "/linux/cgroupsPath"
 PREFIX = "pyoci"
@@ -118,27 +119,67 @@ class SystemdCgroup:
         self._properties(resources)
         self._resources = resources
 
-    def apply(self, resources: dict[str, Any]) -> None:
+    def apply(self, resources: dict[str, Any], undo: Undo | None = None) -> None:
         """Set the limits; before the scope is started they are only remembered."""
         if not self._started:
             self._resources = resources
             return
+        # The files first: what the kernel refuses there can be taken back. systemd then writes
+        # what it makes of the properties, rounded.
+        self._inner.apply(resources, undo)
         properties = self._properties(resources)
         if properties:
-            connection = self._connect()
-            try:
-                self._call(
-                    connection,
-                    f"set {ROOT} of unit {self._unit}",
-                    "SetUnitProperties",
-                    "sba(sv)",
-                    self._unit,
-                    True,
-                    variants(properties),
-                )
-            finally:
-                connection.close()
-        self._inner.apply(resources)
+            self._set_properties(properties, f"set {ROOT} of unit {self._unit}")
+            self._inner.apply(resources)
+
+    def _set_properties(self, properties: list[Property], what: str) -> None:
+        connection = self._connect()
+        try:
+            self._call(
+                connection,
+                what,
+                "SetUnitProperties",
+                "sba(sv)",
+                self._unit,
+                True,
+                variants(properties),
+            )
+        finally:
+            connection.close()
+
+    def change_devices(
+        self,
+        old: list[dict[str, Any]],  # noqa: ARG002
+        new: list[dict[str, Any]],
+    ) -> None:
+        """Change the unit's device list, or our program where systemd has no words for it."""
+        if self._rootless:
+            return
+        from pyoci.cgroup.systemd_properties import device_properties
+
+        rules = effective_device_rules({"devices": new})
+        properties = device_properties(rules) or [("DevicePolicy", "s", "auto")]
+        # Lists of a unit are added to; an empty one clears them (org.freedesktop.systemd1(5)).
+        properties.insert(1, ("DeviceAllow", "a(ss)", []))
+        what = f"set {ROOT}/devices of unit {self._unit}"
+        if isinstance(self._inner, UnifiedCgroup):
+            expressed = device_properties(rules) is not None
+            if not expressed:
+                self._inner.replace_devices(new, others=False)
+            self._set_properties(properties, what)
+            if expressed:
+                self._inner.replace_devices(None, others=False)
+            return
+        # systemd rewrites the whole list on v1, beginning with nothing.
+        frozen = self.frozen()
+        try:
+            if not frozen:
+                self.freeze()
+            self._set_properties(properties, what)
+            self._inner.install_devices({"devices": new})
+        finally:
+            if not frozen:
+                self.thaw()
 
     def _properties(self, resources: dict[str, Any]) -> list[Property]:
         """Convert what systemd has properties for, devices excepted."""

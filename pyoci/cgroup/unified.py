@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pyoci.cgroup.files import Setting
     from pyoci.cgroup.oom import OomWatch
+    from pyoci.cgroup.undo import Undo
 
 # What may be limited in a threaded cgroup, besides perf_event (cgroup-v2.rst, "Threads").
 THREADED = ("cpu", "cpuset", "pids", "perf_event")
@@ -111,13 +112,37 @@ class UnifiedCgroup:
             path = dirname(path)
         return above
 
-    def apply(self, resources: dict[str, Any]) -> None:
+    def check(self, resources: dict[str, Any]) -> None:
+        """Raise the errors that ``apply`` knows before it changes anything."""
+        self._settings(resources)
+
+    def _settings(self, resources: dict[str, Any]) -> list[Setting]:
+        from pyoci.cgroup.unified_settings import unified_settings
+
+        return unified_settings(resources, lambda file: read(f"{self._path}/{file}"))
+
+    def change_devices(self, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:  # noqa: ARG002
+        """Replace the device program."""
+        self.replace_devices(new, others=True)
+
+    def replace_devices(self, rules: list[dict[str, Any]] | None, *, others: bool) -> None:
+        """Attach the program for a list, or none, and detach ours; with ``others`` all of them."""
+        if self._rootless:
+            return
+        from pyoci.cgroup.device_attach import replace_programs
+        from pyoci.cgroup.device_bpf import compile_rules
+        from pyoci.cgroup.devices import effective_device_rules
+
+        program = b""
+        if rules is not None:
+            program = compile_rules(effective_device_rules({"devices": rules}))
+        replace_programs(self._path, program, others=others)
+
+    def apply(self, resources: dict[str, Any], undo: Undo | None = None) -> None:
         """Set the limits, converted from v1's where need be."""
         if not resources:
             return
-        from pyoci.cgroup.unified_settings import unified_settings
-
-        settings = unified_settings(resources, lambda file: read(f"{self._path}/{file}"))
+        settings = self._settings(resources)
         if not settings:
             return
         available = self._controllers()
@@ -130,7 +155,8 @@ class UnifiedCgroup:
             for setting in settings:
                 if setting.controller in missing and setting.controller not in available:
                     raise self._unavailable(setting)
-        write_settings(settings, {"": self._path, **dict.fromkeys(available, self._path)})
+        directories = {"": self._path, **dict.fromkeys(available, self._path)}
+        write_settings(settings, directories, undo)
 
     def _controllers(self) -> list[str]:
         return (read(f"{self._path}/cgroup.controllers") or "").split()

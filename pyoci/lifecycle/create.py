@@ -252,11 +252,10 @@ def _request(
     files = cgroup.files_to_join()
     # A v1 hierarchy has a device list of its own.
     if directory is not None and not files and not host.in_user_namespace and host.privileged:
-        rules = (linux.get("resources") or {}).get("devices")
-        if rules:
-            from pyoci import cgroup as cgroups
+        from pyoci import cgroup as cgroups
 
-            device_program = cgroups.device_program([*rules, *cgroups.default_device_rules()])
+        rules = cgroups.effective_device_rules(linux.get("resources") or {})
+        device_program = cgroups.device_program(rules) or None
     return CreateRequest(
         id=state.id,
         bundle=state.bundle,

@@ -46,6 +46,9 @@ RUNC = {
     "d pid-file process-label apparmor no-new-privs cap c preserve-fds cgroup ignore-paused",
     "ps": "format f",
     "pause": "",
+    "update": "resources r blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-rt-period "
+    "cpu-rt-runtime cpuset-cpus cpuset-mems cpu-idle memory memory-reservation memory-swap "
+    "pids-limit kernel-memory kernel-memory-tcp",
     "resume": "",
     "list": "format f quiet q",
     "spec": "bundle b rootless",
