@@ -16,6 +16,7 @@ import os
 
 from pyoci.errors import PyociError
 from pyoci.lifecycle import delete as _delete
+from pyoci.lifecycle import events as _events
 from pyoci.lifecycle import exec as _exec
 from pyoci.lifecycle import kill as _kill
 from pyoci.lifecycle import pause as _pause
@@ -31,6 +32,7 @@ from pyoci.state.store import Entry, entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Any
 
@@ -183,6 +185,21 @@ class Container:
         CgroupError for a limit that cannot be set; nothing has changed then.
         """
         _update.update(self._entry, resources)
+
+    def stats(self) -> dict[str, Any]:
+        """Give what it uses: the ``data`` of ``pyoci events --stats``, in nanoseconds and bytes.
+
+        Raises ContainerStateError when it has stopped, CgroupError when it has no cgroup.
+        """
+        return _events.stats(self._entry)
+
+    def events(self, interval: float = 5.0) -> Iterator[dict[str, Any]]:
+        """Give its events as they happen, until it stops.
+
+        ``{"type": "stats", "id": …, "data": …}`` every ``interval`` seconds, and
+        ``{"type": "oom", "id": …}`` for every process killed for want of memory. Raises as `stats`.
+        """
+        return _events.events(self._entry, interval)
 
     def processes(self) -> list[int]:
         """Give the PIDs of all its processes, as the caller sees them."""

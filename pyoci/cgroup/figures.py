@@ -16,6 +16,19 @@ if TYPE_CHECKING:
 
 UNLIMITED = (1 << 64) - 1
 
+# Properties of a v1 cpuset that runc writes also where they do not exist.
+CPUSET_FLAGS = (
+    "cpu_exclusive",
+    "mem_hardwall",
+    "mem_exclusive",
+    "memory_migrate",
+    "memory_spread_page",
+    "memory_spread_slab",
+    "memory_pressure",
+    "sched_load_balance",
+    "sched_relax_domain_level",
+)
+
 
 def number(path: str) -> int:
     """Read a file with one number; ``max`` is 2**64-1."""

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import os
 
-from pyoci.cgroup.figures import number, numbers_of_list, page_sizes, table, without_zeros
+from pyoci.cgroup.figures import (
+    CPUSET_FLAGS,
+    number,
+    numbers_of_list,
+    page_sizes,
+    table,
+    without_zeros,
+)
 from pyoci.cgroup.files import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-CPUSET_FLAGS = (
-    "cpu_exclusive",
-    "mem_hardwall",
-    "mem_exclusive",
-    "memory_migrate",
-    "memory_spread_page",
-    "memory_spread_slab",
-    "memory_pressure",
-    "sched_load_balance",
-    "sched_relax_domain_level",
-)
 MEMORY_PARTS = (
     ("usage", "memory"),
     ("swap", "memory.memsw"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyoci.cgroup.figures import (
+    CPUSET_FLAGS,
     UNLIMITED,
     number,
     numbers_of_list,
@@ -32,12 +33,15 @@ def unified_stats(directory: str) -> dict[str, Any]:
     """Read everything; times in nanoseconds, sizes in bytes."""
     return {
         "cpu": _cpu(directory),
-        "cpuset": without_zeros(
-            {
-                name: numbers_of_list(read(f"{directory}/cpuset.{name}.effective") or "")
-                for name in ("cpus", "mems")
-            }
-        ),
+        "cpuset": {
+            **without_zeros(
+                {
+                    name: numbers_of_list(read(f"{directory}/cpuset.{name}.effective") or "")
+                    for name in ("cpus", "mems")
+                }
+            ),
+            **dict.fromkeys(CPUSET_FLAGS, 0),
+        },
         "memory": _memory(directory),
         "pids": _pids(directory),
         "blkio": _block_io(directory),

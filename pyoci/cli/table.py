@@ -294,6 +294,17 @@ _ROWS = (
         maximum=1,
     ),
     Command(
+        "events",
+        "Write what a container uses every few seconds, and its out-of-memory kills, as JSON.",
+        (
+            Flag("interval", "", TEXT, "DURATION", "How often: 5s by default, 100ms, 1m30s, …"),
+            Flag("stats", help="Write what it uses now, and end."),
+        ),
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+    ),
+    Command(
         "list",
         "List the containers below the state root.",
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pyoci.cgroup.figures import numbers_of_list
+from pyoci.cgroup.figures import CPUSET_FLAGS, numbers_of_list
 from pyoci.cgroup.legacy_stats import legacy_stats
 from pyoci.cgroup.oom import kill_count
 from pyoci.cgroup.unified_stats import unified_stats
@@ -48,7 +48,7 @@ def test_v2_figures(tmp_path):
             "throttling": {"periods": 4, "throttledPeriods": 1, "throttledTime": 9000},
             "psi": {"some": {"avg10": 1.5, "avg60": 0.0, "avg300": 0.0, "total": 77}},
         },
-        "cpuset": {"cpus": [0, 1, 3], "mems": [0]},
+        "cpuset": {"cpus": [0, 1, 3], "mems": [0], **dict.fromkeys(CPUSET_FLAGS, 0)},
         "memory": {
             "cache": 20,
             "usage": {"limit": 100, "usage": 30, "max": 40, "failcnt": 6},

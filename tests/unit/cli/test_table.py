@@ -45,6 +45,7 @@ RUNC = {
     "exec": "console-socket pidfd-socket cwd env e tty t user u additional-gids g process p detach "
     "d pid-file process-label apparmor no-new-privs cap c preserve-fds cgroup ignore-paused",
     "ps": "format f",
+    "events": "interval stats",
     "pause": "",
     "update": "resources r blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-rt-period "
     "cpu-rt-runtime cpuset-cpus cpuset-mems cpu-idle memory memory-reservation memory-swap "
