@@ -1,6 +1,7 @@
 # make venv   .venv/ with both commands in .venv/bin
 # make lint   ruff and mypy
 # make test   everything above, the tests and a short fuzz run
+# make test-engines  containers under podman, Docker, containerd, with pyoci and with runc
 # make demo   a Dockerfile becomes a signed image and runs
 #
 # Each target prepares whatever it needs, Debian packages included when run as root, and is quick
@@ -15,10 +16,14 @@ BUILD_PACKAGES := gcc libc6-dev python3 python3-venv
 TEST_PACKAGES := $(BUILD_PACKAGES) busybox-static clang groff-base libclang-rt-14-dev libseccomp2 \
 	iproute2 procps python3-pip uidmap util-linux git
 DEMO_PACKAGES := $(BUILD_PACKAGES) busybox-static mmdebstrap ca-certificates
+ENGINE_PACKAGES := $(BUILD_PACKAGES) aardvark-dns buildah busybox-static catatonit conmon containerd \
+	containernetworking-plugins criu docker-compose docker-registry docker.io fuse-overlayfs iproute2 \
+	iptables jq netavark nftables podman podman-compose procps runc skopeo slirp4netns uidmap umoci
 BENCH_PACKAGES := $(BUILD_PACKAGES) busybox-static runc crun
 FUZZ_SECONDS ?= 20
 
 # Installs those of the named Debian packages that are missing; names them when it may not.
+# RUNLEVEL: packages of daemons do not start them.
 define install
 	@command -v dpkg-query >/dev/null || exit 0; \
 	for package in $(1); do \
@@ -27,7 +32,7 @@ define install
 	done; \
 	[ -z "$$missing" ] && exit 0; \
 	[ "$$(id -u)" = 0 ] || { echo "please install, as root: apt-get install$$missing"; exit 1; }; \
-	export DEBIAN_FRONTEND=noninteractive; \
+	export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; \
 	echo "installing$$missing"; \
 	apt-get install -qq -y --no-install-recommends $$missing >/dev/null 2>&1 || \
 	{ apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null; }
@@ -82,12 +87,20 @@ integration: venv $(STAMPS)/test-packages
 packaging: venv $(STAMPS)/test-packages
 	$(BIN)/pytest tests/packaging
 
+$(STAMPS)/engine-packages: Makefile | $(STAMPS)/build-packages
+	$(call install,$(ENGINE_PACKAGES))
+	@touch $@
+
+.PHONY: test-engines
+test-engines: venv $(STAMPS)/engine-packages
+	$(BIN)/pytest -n 2 --dist loadfile tests/engines
+
 .PHONY: fuzz
 fuzz: venv $(STAMPS)/test-packages
 	tests/fuzz/run.sh $(FUZZ_SECONDS)
 
 .PHONY: test
-test: lint unit integration packaging fuzz versions
+test: lint unit integration test-engines packaging fuzz versions
 
 $(STAMPS)/demo-packages: Makefile | $(STAMPS)/build-packages
 	$(call install,$(DEMO_PACKAGES))

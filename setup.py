@@ -6,6 +6,7 @@ and with every Python: its tag is ``py3-none-linux_MACHINE``.
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import subprocess
@@ -171,7 +172,10 @@ class SourceDistribution(sdist):
 setup(
     distclass=BinaryDistribution,
     scripts=[LAUNCHER],
-    data_files=[("share/man/man8", [MANUAL])],
+    data_files=[
+        ("share/man/man8", [MANUAL]),
+        ("share/pyoci/engines", sorted(glob.glob("share/engines/*"))),
+    ],
     cmdclass={
         "build": Build,
         "build_native": BuildNative,
