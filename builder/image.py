@@ -89,7 +89,7 @@ class Image:
                     subject=descriptor.digest,
                 )
             _check_media_type(data, descriptor, what)
-            descriptor = _choose(data, descriptor, platform)
+            descriptor = choose_manifest(data, descriptor, platform)
         raise ImageFormatError(
             f"reading {descriptor.digest}: indexes inside indexes inside indexes",
             subject=descriptor.digest,
@@ -213,10 +213,14 @@ def _diff_ids(config: dict[str, Any], where: str) -> list[DiffID]:
     return [DiffID(text) for text in listed]
 
 
-def _choose(
+def choose_manifest(
     data: bytes, index: Descriptor, platform: Platform | Mapping[str, Any] | None
 ) -> Descriptor:
-    """The first manifest of an index for the platform (image-spec image-index.md)."""
+    """The first manifest of an index for the platform (image-spec image-index.md).
+
+    `data` are the bytes of the index, None is this machine's platform. Raises ImageFormatError,
+    ImageNotFoundError.
+    """
     what = f"index {index.digest}"
     document = _object(canonical_json.decode(data, what), what)
     listed = document.get("manifests")
@@ -231,12 +235,19 @@ def _choose(
     entries = [entry for entry in entries if entry.media_type in known]
     wanted = _platform(platform)
     for entry in entries:
-        if entry.platform is None or _platform(entry.platform) == wanted:
+        if entry.platform is not None and _platform(entry.platform) == wanted:
             return entry
+    # What an earlier variant runs, a later one does (arm/v6 on v7); the latest of them is best.
+    fitting = [
+        entry
+        for entry in entries
+        for *system, variant in [_platform(entry.platform or {})]
+        if system == [*wanted[:2]] and variant <= wanted[2]
+    ]
+    if fitting:
+        return max(fitting, key=lambda entry: _platform(entry.platform or {})[2])
     for entry in entries:
-        # What an earlier variant runs, a later one does: arm/v6 on v7.
-        *system, variant = _platform(entry.platform or {})
-        if system == [*wanted[:2]] and variant <= wanted[2]:
+        if entry.platform is None:
             return entry
     offered = ", ".join("/".join(filter(None, _platform(e.platform or {}))) for e in entries)
     raise ImageNotFoundError(

@@ -44,8 +44,9 @@ KIND_ATTESTATIONS = "dev.cosignproject.cosign/atts"
 
 
 def is_accessory(entry: Descriptor) -> bool:
-    """Whether an entry of index.json is a signature or an attestation rather than an image."""
-    return entry.annotations.get(KIND) in (KIND_SIGNATURES, KIND_ATTESTATIONS)
+    """Whether an entry of index.json is a signature or another artifact rather than an image."""
+    is_artifact = entry.artifact_type is not None
+    return is_artifact or entry.annotations.get(KIND) in (KIND_SIGNATURES, KIND_ATTESTATIONS)
 
 
 LARGEST_DOCUMENT = 4 << 20

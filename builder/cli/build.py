@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from builder.cli.registry_options import options_of, registry_options
 from builder.cli.store_option import store_option
 
 TYPE_CHECKING = False
@@ -89,6 +90,10 @@ ENTITLEMENTS = ("network.host", "security.insecure")
 @click.option("--iidfile", metavar="FILE", help="Write the image's digest to a file.")
 @click.option("--metadata-file", metavar="FILE", help="Write what was built to a JSON file.")
 @click.option("--sign", "key_file", metavar="KEY", help="Sign the image with a private key.")
+@click.option("--pull", is_flag=True, help="Ask registries even for images that the store has.")
+@click.option("--offline", is_flag=True, help="Ask no registry: the store must have all images.")
+@click.option("--push", is_flag=True, help="Push the image under its names.")
+@registry_options
 @store_option
 def command(**options: Any) -> None:
     """Build an image from the Dockerfile of CONTEXT into the store.
@@ -117,6 +122,8 @@ def command(**options: Any) -> None:
             _sign(store, result, key)
         if options["output"]:
             _export(store, result, options["output"])
+        if options["push"]:
+            _push(store, result, options, kind)
     _finish(result, options, is_quiet=kind == "quiet")
 
 
@@ -163,6 +170,8 @@ def _request(**options: Any) -> BuildRequest:
 
     for name in options["names"]:
         normalize(name)  # before anything is built
+    if options["push"] and not options["names"]:
+        raise click.UsageError("--push needs a name to push: -t NAME")
     text = None
     dockerfile = options["dockerfile"]
     if dockerfile == "-":
@@ -194,6 +203,8 @@ def _request(**options: Any) -> BuildRequest:
         agents=dict(_agent(value) for value in options["agents"]),
         allow=frozenset(options["allow"]),
         parallel=options["parallel"],
+        registries=None if options["offline"] else options_of(options),
+        pull=options["pull"],
     )
 
 
@@ -291,6 +302,31 @@ def _sign(store: Store, result: BuildResult, key: Any) -> None:
 
     for name in result.names or (None,):
         sign_image(store.layout, result.descriptor, key, name)
+
+
+def _push(store: Store, result: BuildResult, options: dict[str, Any], kind: str) -> None:
+    """Push the image under every name it was given."""
+    from builder.cli.registry_options import stopping_on_signals
+    from builder.progress import new_display
+    from builder.registry.reference import Reference
+    from builder.registry.store_images import push_local
+
+    with stopping_on_signals() as cancellation:
+        display = new_display(kind, sys.stderr, os.environ)
+        registries = options_of(options, cancellation)
+        try:
+            for name in result.names:
+                reference = Reference.parse(name)
+                push_local(
+                    store.layout,
+                    result.descriptor,
+                    reference,
+                    registries,
+                    display,
+                    origins=store.origins,
+                )
+        finally:
+            display.close()
 
 
 def _export(store: Store, result: BuildResult, path: str) -> None:

@@ -23,6 +23,8 @@ COMMANDS = {
     "inspect": ("builder.cli.inspect", "Show an image's manifest and configuration."),
     "keygen": ("builder.cli.keygen", "Make a key pair for signing."),
     "prune": ("builder.cli.prune", "Remove what no image in the store needs."),
+    "pull": ("builder.cli.pull", "Get images from registries."),
+    "push": ("builder.cli.push", "Put an image into a registry."),
     "rm": ("builder.cli.rm", "Remove images from the store."),
     "sign": ("builder.cli.sign", "Sign an image."),
     "tag": ("builder.cli.tag", "Give an image another name."),

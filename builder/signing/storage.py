@@ -62,7 +62,7 @@ def read_signatures(layout: Layout, digest: Digest) -> list[SignatureLayer]:
         for entry in entries
         if entry.annotations.get(KIND) == KIND_SIGNATURES and REF_NAME not in entry.annotations
     ]
-    return [layer for manifest in manifests for layer in _read_manifest(layout, manifest)]
+    return [layer for manifest in manifests for layer in read_manifest(layout, manifest)]
 
 
 def add_signature(layout: Layout, image: Descriptor, candidate: Candidate) -> Descriptor:
@@ -81,7 +81,7 @@ def add_signature(layout: Layout, image: Descriptor, candidate: Candidate) -> De
             layer
             for entry in entries
             if _annotation(entry, REF_NAME) == tag
-            for layer in _read_manifest(layout, Descriptor.from_json(entry, "index.json"))
+            for layer in read_manifest(layout, Descriptor.from_json(entry, "index.json"))
         ]
         manifest = _write_manifest(layout, [*layers, added], tag)
         written.append(manifest)
@@ -131,7 +131,8 @@ def drop_orphans(layout: Layout) -> int:
     return len(dropped)
 
 
-def _read_manifest(layout: Layout, descriptor: Descriptor) -> list[SignatureLayer]:
+def read_manifest(layout: Layout, descriptor: Descriptor) -> list[SignatureLayer]:
+    """The signatures of one signature manifest, not verified. Raises as `read_signatures`."""
     what = f"signature manifest {descriptor.digest}"
     document = canonical_json.decode(layout.read(descriptor), what)
     listed = document.get("layers") if isinstance(document, dict) else None

@@ -88,7 +88,10 @@ def build(
         os.mkdir(f"{workspace.path}/downloads", 0o700)
         downloads = Downloads(f"{workspace.path}/downloads", cancellation)
         epoch = find_epoch(dockerfile, request, files, downloads)
-        images = Images(store)
+        registries = request.registries
+        if registries is not None:
+            registries = registries.replace(cancellation=cancellation, warn=display.note)
+        images = Images(store, display, registries, pull=request.pull)
         resolution, findings = _resolve(dockerfile, request, images, tree, epoch)
 
         epoch = resolution.epoch

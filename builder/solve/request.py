@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from builder.descriptor import Descriptor
     from builder.dockerfile import Finding, Platform
+    from builder.registry.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class BuildRequest:
         agents: sockets of SSH agents by id.
         allow: entitlements that RUN may use: `network.host`, `security.insecure`.
         parallel: how many RUN steps at once; 0 for one per CPU.
+        registries: how registries are spoken to; None: not at all.
+        pull: ask registries even for images that the store has.
     """
 
     context: str
@@ -53,6 +56,8 @@ class BuildRequest:
     agents: Mapping[str, str] = field(default_factory=dict)
     allow: frozenset[str] = frozenset()
     parallel: int = 0
+    registries: Options | None = None
+    pull: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Any, Self
 
     from builder.dockerfile.platforms import Platform
+    from builder.store.origins import Origins
 
 ENVIRONMENT_VARIABLE = "PYOCI_BUILDER_STORE"
 _SYSTEM_ROOT = "/var/lib/pyoci-builder"
@@ -94,6 +95,13 @@ class Store:
         if self._cache is None:
             self._cache = Cache(f"{self.root}/cache.sqlite", self._warn)
         return self._cache
+
+    @property
+    def origins(self) -> Origins:
+        """Which repositories of registries have which blobs."""
+        from builder.store.origins import Origins
+
+        return Origins(f"{self.root}/origins.sqlite")
 
     def workspace(self) -> workspace.Workspace:
         """A directory of this process's own, removed at its end or by a later process."""
