@@ -2,6 +2,7 @@
 # make lint   ruff and mypy
 # make test   everything above, the tests and a short fuzz run
 # make test-engines  containers under podman, Docker, containerd, with pyoci and with runc
+# make vm     integration tests in a virtual machine that has cgroup v2, systemd and AppArmor
 # make demo   a Dockerfile becomes a signed image and runs
 #
 # Each target prepares whatever it needs, Debian packages included when run as root, and is quick
@@ -19,6 +20,7 @@ DEMO_PACKAGES := $(BUILD_PACKAGES) busybox-static mmdebstrap ca-certificates
 ENGINE_PACKAGES := $(BUILD_PACKAGES) aardvark-dns buildah busybox-static catatonit conmon containerd \
 	containernetworking-plugins criu docker-compose docker-registry docker.io fuse-overlayfs iproute2 \
 	iptables jq netavark nftables podman podman-compose procps runc skopeo slirp4netns uidmap umoci
+VM_PACKAGES := $(BUILD_PACKAGES) cpio e2fsprogs kmod mmdebstrap qemu-system-x86
 BENCH_PACKAGES := $(BUILD_PACKAGES) busybox-static runc crun
 FUZZ_SECONDS ?= 20
 
@@ -83,6 +85,15 @@ unit: venv $(STAMPS)/test-packages
 integration: venv $(STAMPS)/test-packages
 	$(BIN)/pytest tests/integration
 
+$(STAMPS)/vm-packages: Makefile | $(STAMPS)/build-packages
+	$(call install,$(VM_PACKAGES))
+	@touch $@
+
+# Results are in .vm/; VM_TESTS="-k update tests/integration/runtime" runs others than usual.
+.PHONY: vm
+vm: venv $(STAMPS)/vm-packages
+	tests/vm/run.py --results .vm tests/vm/suite.sh $(VM_TESTS)
+
 .PHONY: packaging
 packaging: venv $(STAMPS)/test-packages
 	$(BIN)/pytest tests/packaging
@@ -128,5 +139,5 @@ versions:
 clean:
 	-$(MAKE) -s -C pyoci/init clean
 	-$(MAKE) -s -C pyoci/launcher clean
-	rm -rf build dist *.egg-info .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox .demo
+	rm -rf build dist *.egg-info .vm .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .tox .demo
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 
-from pyoci.errors import PyociError
+from pyoci.errors import PyociError, UsageError
 from pyoci.lifecycle import delete as _delete
 from pyoci.lifecycle import events as _events
 from pyoci.lifecycle import exec as _exec
@@ -42,13 +42,14 @@ DEFAULT_ROOT = "/run/pyoci"
 class Process:
     """A process that `Container.exec` started; a child of the caller.
 
-    ``pid`` is its PID as the caller sees it.
+    ``pid`` is its PID as the caller sees it; ``warnings`` are what was left out without failing.
     """
 
-    __slots__ = ("_status", "pid")
+    __slots__ = ("_status", "pid", "warnings")
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, warnings: list[str]) -> None:
         self.pid = pid
+        self.warnings = warnings
         self._status: int | None = None
 
     def wait(self, timeout: float | None = None) -> int:
@@ -73,12 +74,16 @@ class Container:
     """A container of a `Runtime`.
 
     As a context manager it is deleted, and killed before if need be, when the block ends.
+
+    ``warnings`` collects what went wrong without making a method of this object fail: what create
+    left out of the configuration, a poststop hook that failed at delete. The command line logs it.
     """
 
-    __slots__ = ("_entry", "_pid", "_runtime", "_status", "id")
+    __slots__ = ("_entry", "_pid", "_runtime", "_status", "id", "warnings")
 
     def __init__(self, runtime: Runtime, container_id: str, pid: int = 0) -> None:
         self.id = container_id
+        self.warnings: list[str] = []
         self._runtime = runtime
         self._entry = Entry(runtime.root, container_id)
         self._pid = pid
@@ -154,8 +159,8 @@ class Container:
         if user is not None:
             process["user"] = {"uid": user[0], "gid": user[1]}
         options = _exec.ExecOptions(stdio=(stdin, stdout, stderr))
-        pid, _ = _exec.execute(self._entry, process, options)
-        return Process(pid)
+        pid, warnings = _exec.execute(self._entry, process, options)
+        return Process(pid, warnings)
 
     def kill(self, signal: int | str = "SIGTERM", *, all: bool = False) -> None:  # noqa: A002
         """Send a signal to the container's process, with ``all`` to every one of its processes.
@@ -184,7 +189,7 @@ class Container:
         Raises SpecError for a bad object, ContainerStateError ``container not running``,
         CgroupError for a limit that cannot be set; nothing has changed then.
         """
-        _update.update(self._entry, resources)
+        self.warnings += _update.update(self._entry, resources)
 
     def stats(self) -> dict[str, Any]:
         """Give what it uses: the ``data`` of ``pyoci events --stats``, in nanoseconds and bytes.
@@ -228,7 +233,7 @@ class Container:
 
         Raises ContainerStateError when it runs, ContainerNotFoundError when there is none.
         """
-        _delete.delete(self._entry, force=force)
+        self.warnings += _delete.delete(self._entry, force=force)
         if self._pid and self._status is None:
             try:
                 self._status = _wait_child(self._pid, 5)
@@ -264,20 +269,25 @@ class Runtime:
         """Create a container from a bundle; it waits for `Container.start`.
 
         The descriptors become its standard streams; ``console_socket`` is where the terminal's
-        master goes when /process/terminal is set.
+        master goes when /process/terminal is set. Of the caller's other descriptors the container
+        has the ``preserve_fds`` from 3 on, whether they are inheritable or not.
 
         Raises SpecError for a bad configuration, ContainerExistsError, HostError, InitError,
-        CommandError; nothing is left behind then.
+        CommandError, UsageError; nothing is left behind then.
         """
+        _check_open(preserve_fds)
         options = CreateOptions(
             console_socket=console_socket,
             preserve=preserve_fds,
+            inherited=tuple(range(3, 3 + preserve_fds)),
             no_pivot=no_pivot,
             systemd_cgroup=self.systemd_cgroup,
             stdio=(stdin, stdout, stderr),
         )
-        state, _ = create(self.root, id, load_bundle(os.path.abspath(bundle)), options)
-        return Container(self, id, state.pid)
+        state, warnings = create(self.root, id, load_bundle(os.path.abspath(bundle)), options)
+        container = Container(self, id, state.pid)
+        container.warnings += warnings
+        return container
 
     def container(self, id: str) -> Container:  # noqa: A002
         """Give a container that exists.
@@ -294,6 +304,23 @@ class Runtime:
             return [Container(self, name) for name in entries(self.root)]
         except FileNotFoundError:
             return []
+
+
+def _check_open(count: int) -> None:
+    """Raise UsageError unless descriptors 3 to 2 + count are open.
+
+    One that is not could become one of ours before the container is there.
+    """
+    if count < 0:
+        raise UsageError(f"preserve_fds={count} must not be negative")
+    for number in range(3, 3 + count):
+        try:
+            os.fstat(number)
+        except OSError:
+            raise UsageError(
+                f"preserve_fds={count}: file descriptor {number} is not open",
+                hint="the descriptors to keep are 3 and the following, without gaps",
+            ) from None
 
 
 def _wait_child(pid: int, timeout: float | None) -> int:

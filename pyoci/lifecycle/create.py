@@ -32,11 +32,13 @@ class CreateOptions:
 
     ``wait`` is true for create: the container waits for start. ``console_number`` is an open
     socket that takes the terminal's master, for a caller that handles the terminal itself.
+    ``inherited`` are descriptors that are handed on although they are close-on-exec.
     """
 
     __slots__ = (
         "console_number",
         "console_socket",
+        "inherited",
         "keyring",
         "no_pivot",
         "pid_file",
@@ -59,6 +61,7 @@ class CreateOptions:
         no_pivot: bool = False,
         keyring: bool = True,
         preserve: int = 0,
+        inherited: tuple[int, ...] = (),
         systemd_cgroup: bool = False,
         rootless: bool | None = None,
         stdio: tuple[int, int, int] = (0, 1, 2),
@@ -71,6 +74,7 @@ class CreateOptions:
         self.no_pivot = no_pivot
         self.keyring = keyring
         self.preserve = preserve
+        self.inherited = inherited
         self.systemd_cgroup = systemd_cgroup
         self.rootless = rootless
         self.stdio = stdio
@@ -222,7 +226,9 @@ def _create(
 def _start_stage(
     operations: list[Operation], options: CreateOptions, listener: Listener | None
 ) -> Stage:
-    inherited = [options.console_number] if options.console_number is not None else []
+    inherited = [*options.inherited]
+    if options.console_number is not None:
+        inherited.append(options.console_number)
     if listener is not None:
         inherited.append(listener.number)
     return Stage(

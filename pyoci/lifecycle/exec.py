@@ -10,7 +10,7 @@ from pyoci.lifecycle.find import cgroup_of, status_of
 from pyoci.lifecycle.pid_file import write_pid_file
 from pyoci.paths import isdir
 from pyoci.plan.exec import ExecRequest, compile_exec
-from pyoci.plan.host import Host
+from pyoci.plan.host import Host, groups_denied
 from pyoci.plan.namespaces import Namespaces
 from pyoci.plan.stage import Failure, Stage
 from pyoci.spec.check import check_process
@@ -131,7 +131,9 @@ def _execute(
         if directory is not None and sub:
             directory = _below(directory, sub.get("", "/"))
     files = cgroup.files_to_join(sub or None) if cgroup is not None else []
-    root = None if "mount" in Namespaces(config).new else f"/proc/{state.pid}/root"
+    namespaces = Namespaces(config)
+    root = None if "mount" in namespaces.new else f"/proc/{state.pid}/root"
+    inner = namespaces.has("user") or host.in_user_namespace
     request = ExecRequest(
         id=state.id,
         pidfd=pidfd,
@@ -142,6 +144,7 @@ def _execute(
         cgroup_directory=directory,
         cgroup_files=files,
         filter=compiled_filter(entry.root, linux),
+        groups_denied=inner and groups_denied(state.pid),
         preserve=options.preserve,
     )
     operations = compile_exec(config, process, request, host, warnings)

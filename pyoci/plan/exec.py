@@ -8,7 +8,6 @@ from pyoci.plan.process import (
     KEEP,
     Filter,
     compile_process,
-    groups_denied,
     host_settings,
     late_filter,
     own_streams,
@@ -27,7 +26,8 @@ class ExecRequest:
     """Everything beside the two configurations and the host that an exec's plan depends on.
 
     ``pidfd`` is an inherited descriptor of the container's init; ``root`` is set where the
-    container has no mount namespace of its own.
+    container has no mount namespace of its own; ``groups_denied`` says that its user namespace
+    denies setgroups(2), whoever the caller is.
     """
 
     __slots__ = (
@@ -36,6 +36,7 @@ class ExecRequest:
         "console_number",
         "console_socket",
         "filter",
+        "groups_denied",
         "id",
         "keyring",
         "listener",
@@ -57,6 +58,7 @@ class ExecRequest:
         cgroup_directory: str | None = None,
         cgroup_files: list[str] | None = None,
         filter: Filter | None = None,  # noqa: A002
+        groups_denied: bool = False,
         listener: int | None = None,
         keyring: bool = True,
         preserve: int = 0,
@@ -70,6 +72,7 @@ class ExecRequest:
         self.cgroup_directory = cgroup_directory
         self.cgroup_files = cgroup_files or []
         self.filter = filter
+        self.groups_denied = groups_denied
         self.listener = listener
         self.keyring = keyring
         self.preserve = preserve
@@ -182,7 +185,7 @@ def compile_exec(
         pointer="",
         proc=proc,
         filter=request.filter,
-        keep_groups=groups_denied(host, namespaces, config.get("linux") or {}),
+        keep_groups=request.groups_denied,
         preserve=request.preserve,
         warnings=warnings,
     )

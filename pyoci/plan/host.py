@@ -16,7 +16,8 @@ class Host:
 
     ``last_capability`` is the number of the newest capability the kernel knows; ``bounding`` and
     ``effective`` are the caller's sets as bit masks; ``user_namespaces`` is false where the caller
-    already runs inside one; ``unified`` says that cgroup v2 is all there is.
+    already runs inside one; ``groups_denied`` says that setgroups(2) is denied in the caller's, and
+    so in all below it (user_namespaces(7)); ``unified`` says that cgroup v2 is all there is.
     """
 
     __slots__ = (
@@ -24,6 +25,7 @@ class Host:
         "effective",
         "egid",
         "euid",
+        "groups_denied",
         "in_user_namespace",
         "kernel",
         "last_capability",
@@ -40,6 +42,7 @@ class Host:
         euid: int = 0,
         egid: int = 0,
         in_user_namespace: bool = False,
+        groups_denied: bool = False,
         unified: bool = False,
     ) -> None:
         self.kernel = kernel
@@ -49,6 +52,7 @@ class Host:
         self.euid = euid
         self.egid = egid
         self.in_user_namespace = in_user_namespace
+        self.groups_denied = groups_denied
         self.unified = unified
 
     @property
@@ -82,6 +86,7 @@ class Host:
         release = os.uname().release.split(".")
         kernel = (_leading_number(release[0]), _leading_number(release[1]))
         effective = bounding = 0
+        inner = in_user_namespace()
         for line in _read("/proc/self/status").splitlines():
             if line.startswith("CapEff:"):
                 effective = int(line[7:], 16)
@@ -94,7 +99,8 @@ class Host:
             effective=effective,
             euid=os.geteuid(),
             egid=os.getegid(),
-            in_user_namespace=in_user_namespace(),
+            in_user_namespace=inner,
+            groups_denied=inner and groups_denied("self"),
             unified=exists("/sys/fs/cgroup/cgroup.controllers"),
         )
 
@@ -108,6 +114,11 @@ def in_user_namespace() -> bool:
         return os.stat("/proc/self/ns/user").st_ino != _INITIAL_USER_NAMESPACE
     except OSError:
         return False
+
+
+def groups_denied(process: int | str) -> bool:
+    """Say whether setgroups(2) is denied in a process's user namespace (proc_pid_setgroups(5))."""
+    return _read(f"/proc/{process}/setgroups").startswith("deny")
 
 
 def _read(path: str) -> str:

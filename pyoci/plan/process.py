@@ -161,10 +161,13 @@ def own_streams(
 
 
 def groups_denied(host: Host, namespaces: Namespaces, linux: dict[str, Any]) -> bool:
-    """Say whether setgroups(2) is denied in the container's user namespace.
+    """Say whether setgroups(2) is denied in the user namespace of a container that is to be made.
 
-    An unprivileged user may map groups only so (user_namespaces(7)), unless newgidmap did it.
+    An unprivileged user may map groups only so (user_namespaces(7)), unless newgidmap did it; and
+    where the caller's own namespace was made like that, all inside it are.
     """
+    if host.groups_denied:
+        return True
     if host.privileged or "user" not in namespaces.new:
         return False
     gids = linux.get("gidMappings") or []
@@ -239,8 +242,8 @@ def compile_process(
     )
     if groups and keep_groups:
         warnings.append(
-            f"{pointer}/user/additionalGids is ignored: an ordinary user may set groups only where "
-            "newgidmap has mapped them"
+            f"{pointer}/user/additionalGids is ignored: the user namespace denies setgroups(2), "
+            "as an ordinary user's does unless newgidmap has mapped ranges of gids"
         )
     add("set_user", f"{pointer}/user", uid, gid, groups, int(keep_groups))
     add("change_directory", f"{pointer}/cwd", cwd, 0)

@@ -56,17 +56,18 @@ class Entry:
         try:
             makedirs(self.root, 0o711)
             os.mkdir(self.path, 0o711)
-        except FileExistsError:
+        except OSError as error:
+            # Of the root itself it means that it is a file.
+            if error.errno != errno.EEXIST or not isdir(self.root):
+                raise PyociError(
+                    f"cannot make the state directory {self.path}: {reason(error)}",
+                    subject=self.root,
+                    hint="check the state root (--root): it has to be a writable directory",
+                ) from None
             raise ContainerExistsError(
                 "container with given ID already exists",
                 subject=self.id,
                 hint=f"choose another ID, or remove it: pyoci delete --force {self.id}",
-            ) from None
-        except OSError as error:
-            raise PyociError(
-                f"cannot make the state directory {self.path}: {reason(error)}",
-                subject=self.root,
-                hint="check the state root (--root): it has to be a writable directory",
             ) from None
 
     def exists(self) -> bool:

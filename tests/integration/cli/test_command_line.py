@@ -39,6 +39,19 @@ SECCOMP = {
 }
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_the_module_runs_with_closed_streams(pyoci, bundle, is_pyoci, closed):
+    if not is_pyoci:
+        pytest.skip("calls the package, not a program")
+    bundle.script("ls /proc/self/fd >&2; exit 7").write()
+    start = f"{sys.executable} -m pyoci --root {pyoci.root} run -b {bundle.path} {pyoci.new_id()}"
+    done = subprocess.run(
+        ["sh", "-c", f"{start} {closed}"], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 7, done.stderr
+    assert "2>&-" in closed or done.stderr.split() == ["0", "1", "2", "3"]
+
+
 @pytest.fixture
 def loaded(pyoci, tmp_path):
     """Runs a command as the launcher would; gives the modules it loaded."""

@@ -6,6 +6,8 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -93,6 +95,56 @@ def test_a_program_runs_and_gives_its_exit_status(api, bundle, new_id, quiet):
         assert container.wait() == 42, "it can be asked for again"
         assert container.status == "stopped"
         assert container.pid == 0
+
+
+def test_what_is_left_out_is_told(api, bundle, new_id, quiet):
+    bundle.process["capabilities"]["ambient"] = ["CAP_NET_ADMIN"]
+    bundle.process["args"] = ["sleep", "1000"]
+    bundle.config["hooks"] = {"poststop": [{"path": "/bin/false"}]}
+    bundle.write()
+    with api.create(bundle.path, new_id(), **quiet) as container:
+        (warning,) = container.warnings
+        assert "CAP_NET_ADMIN is not made ambient" in warning
+        container.start()
+        process = container.exec(["true"], **quiet)
+        assert any("CAP_NET_ADMIN" in warning for warning in process.warnings)
+        process.wait()
+    assert "poststop" in container.warnings[-1]
+
+
+PRESERVING = """
+import os, sys
+from pyoci import Runtime
+for number, content in (3, b"three\\n"), (4, b"four\\n"):
+    assert os.open(sys.argv[2], os.O_TMPFILE | os.O_RDWR) == number
+    os.pwrite(number, content, 0)
+with Runtime(sys.argv[1]).create(sys.argv[2], sys.argv[3], preserve_fds=2) as container:
+    container.start()
+    status = container.wait()
+assert not os.get_inheritable(3)
+sys.exit(status)
+"""
+
+
+def in_a_program_of_its_own(text, *arguments):
+    """Run a program that has descriptors to itself."""
+    return subprocess.run(
+        [sys.executable, "-c", text, *arguments], capture_output=True, text=True, timeout=60
+    )
+
+
+def test_preserved_descriptors_need_not_be_inheritable(pyoci, bundle, new_id):
+    bundle.script("cat <&3; cat <&4; ls /proc/self/fd | wc -l").write()
+    done = in_a_program_of_its_own(PRESERVING, pyoci.root, bundle.path, new_id())
+    # The sixth is what ls reads.
+    assert (done.stdout, done.returncode) == ("three\nfour\n6\n", 0), done.stderr
+
+
+def test_a_descriptor_to_preserve_has_to_be_open(pyoci, bundle, new_id):
+    program = PRESERVING.replace("preserve_fds=2", "preserve_fds=200")
+    done = in_a_program_of_its_own(program, pyoci.root, bundle.script("true").write(), new_id())
+    assert "UsageError: preserve_fds=200: file descriptor" in done.stderr
+    assert os.listdir(pyoci.root) == []
 
 
 def test_the_block_deletes_the_container(api, bundle, new_id, quiet, pyoci):

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-USER = 4242
+# Nobody's, and not that of another run of the tests at the same time.
+USER = 20000 + os.getpid() % 30000
 PYTHON = "/usr/bin/python3"
 START = (
     "import sys; sys.path.append(sys.argv.pop(1)); import pyoci.cli.main as m; sys.exit(m.main())"
@@ -290,6 +291,30 @@ def test_groups_that_cannot_be_set_are_a_warning(ordinary):
     with open(log) as file:
         text = file.read()
     assert "level=warning" in text and "/process/user/additionalGids" in text
+
+
+def test_root_may_exec_where_groups_cannot_be_set(ordinary, pyoci):
+    """Also root cannot set groups in a user namespace that denies it."""
+    ordinary.bundle.process["args"] = ["sleep", "1000"]
+    ordinary.start()
+    done = subprocess.run(
+        [pyoci.binary, "--root", ordinary.root, "exec", "box", "id", "-u"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
+
+
+def test_groups_cannot_be_set_in_a_namespace_of_the_callers_either(ordinary):
+    """As podman calls the runtime for a user without ranges of ids."""
+    ordinary.bundle.without_namespace("user")
+    for name in ("uidMappings", "gidMappings"):
+        del ordinary.bundle.linux[name]
+    ordinary.prefix = ["setpriv", "--reuid", str(USER), "--regid", str(USER), "--clear-groups"]
+    ordinary.prefix += ["unshare", "--user", "--map-root-user", "--mount"]
+    ordinary.bundle.script("cat /proc/self/setgroups; id -u")
+    assert ordinary.output() == "deny\n0\n"
 
 
 def test_a_hook_that_fails_leaves_nothing(ordinary):

@@ -152,6 +152,14 @@ def test_groups_are_kept_where_they_may_not_be_set(compiled, fake_host):
     assert compiled(host=fake_host(effective=0), linux=linux).one("set_user")["keep_groups"] == 0
 
 
+def test_groups_are_kept_below_a_namespace_where_they_may_not_be_set(compiled, fake_host):
+    """user_namespaces(7): what denies setgroups(2) cannot be left by making another inside."""
+    host = fake_host(in_user_namespace=True, groups_denied=True)
+    assert compiled(host=host).one("set_user")["keep_groups"] == 1
+    linux = {"namespaces": namespaces("mount", "user"), "uidMappings": IDS, "gidMappings": IDS}
+    assert compiled(host=host, linux=linux).one("set_user")["keep_groups"] == 1
+
+
 # -- sysctl ----------------------------------------------------------------------------------------
 
 

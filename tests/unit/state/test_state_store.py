@@ -73,6 +73,14 @@ def test_an_id_can_be_claimed_once(entry, root):
     Entry(root, "c2").claim()
 
 
+def test_a_root_that_is_a_file_is_no_container_that_exists(tmp_path):
+    (tmp_path / "root").write_text("")
+    with pytest.raises(PyociError, match="cannot make the state directory") as caught:
+        Entry(f"{tmp_path}/root", "c1").claim()
+    assert not isinstance(caught.value, ContainerExistsError)
+    assert "--root" in caught.value.hint
+
+
 def test_of_many_claims_at_the_same_time_one_wins(root):
     won, lost = [], []
     barrier = threading.Barrier(8)
