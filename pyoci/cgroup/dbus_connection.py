@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 SECONDS = 30.0
 MANAGER = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1")
 BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus")
+PROPERTIES = "org.freedesktop.DBus.Properties"
 JOB_REMOVED = "JobRemoved"
 
 
@@ -169,6 +170,21 @@ class Connection:
             return self._call(MANAGER, f"{MANAGER[0]}.Manager", method, signature, *arguments)
         except (OSError, ValueError) as error:
             raise self._lost(method, error) from None
+
+    def version(self) -> int:
+        """Give systemd's version, 0 if it does not say; raises CgroupError."""
+        try:
+            (text,) = self._call(
+                MANAGER, PROPERTIES, "Get", "ss", f"{MANAGER[0]}.Manager", "Version"
+            )
+        except (OSError, ValueError) as error:
+            raise self._lost("Version", error) from None
+        except RefusedError:
+            return 0
+        # "252.39-1~deb12u1", "v255", "252 (252.4)"
+        digits = str(text).removeprefix("v")
+        digits = digits[: len(digits) - len(digits.lstrip("0123456789"))]
+        return int(digits or 0)
 
     def wait_for_job(self, job: str) -> str:
         """Wait until systemd is done with a job; gives its result, ``done`` if all is well."""

@@ -142,7 +142,11 @@ def _put(data: bytearray, code: str, value: Any) -> None:
     """Append a value of a complete type; variants are (signature, value)."""
     _pad(data, _alignment(code))
     first = code[0]
-    if first in NUMBERS:
+    if first == "d":
+        from _struct import pack
+
+        data += pack("<d", value)
+    elif first in NUMBERS:
         size, signed = NUMBERS[first]
         data += int(value).to_bytes(size, "little", signed=signed)
     elif first in "so":
@@ -186,6 +190,11 @@ class Reader:
             raise ValueError("nested too deeply")
         self.align(_alignment(code))
         first = code[0]
+        if first == "d":
+            from _struct import unpack
+
+            value: float = unpack("<d" if self.order == "little" else ">d", self._bytes(8))[0]
+            return value
         if first in NUMBERS:
             size, signed = NUMBERS[first]
             return int.from_bytes(self._bytes(size), self.order, signed=signed)

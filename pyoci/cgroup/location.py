@@ -30,10 +30,12 @@ def resolve(
     rootless: bool,
     host: Hierarchies | None = None,
     uid: int | None = None,
+    annotations: dict[str, str] | None = None,
 ) -> Cgroup:
     """Decide the container's cgroup; nothing is made or changed.
 
-    ``host`` and ``uid`` default to this host and our uid on it. Raises CgroupError for a path
+    ``host`` and ``uid`` default to this host and our uid on it. With ``systemd`` properties of the
+    unit may come from ``annotations`` (see `systemd_annotations`). Raises CgroupError for a path
     that is not acceptable (``..``, or not ``slice:prefix:name`` with ``systemd``).
     """
     if host is None:
@@ -57,7 +59,7 @@ def resolve(
 
         path = user_manager_cgroup(host, host_uid() if uid is None else uid) + path
     inner_cgroup = _direct(path, host, rootless, managed=True)
-    return SystemdCgroup(inner_cgroup, unit, slice_name, rootless=rootless)
+    return SystemdCgroup(inner_cgroup, unit, slice_name, rootless=rootless, annotations=annotations)
 
 
 def clean(path: str) -> str:

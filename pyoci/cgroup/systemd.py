@@ -79,7 +79,15 @@ def slice_path(slice_name: str) -> str:
 class SystemdCgroup:
     """A scope, and the directories of it in ``inner``."""
 
-    __slots__ = ("_inner", "_resources", "_rootless", "_slice", "_started", "_unit")
+    __slots__ = (
+        "_annotations",
+        "_inner",
+        "_resources",
+        "_rootless",
+        "_slice",
+        "_started",
+        "_unit",
+    )
 
     def __init__(
         self,
@@ -89,12 +97,14 @@ class SystemdCgroup:
         *,
         rootless: bool = False,
         started: bool = False,
+        annotations: dict[str, str] | None = None,
     ) -> None:
         self._inner = inner
         self._unit = unit
         self._slice = slice_name
         self._rootless = rootless
         self._started = started
+        self._annotations = annotations or {}
         self._resources: dict[str, Any] = {}
 
     def record(self) -> dict[str, Any]:
@@ -117,6 +127,7 @@ class SystemdCgroup:
         self._inner.record()
         self._inner.check_fit()
         self._properties(resources)
+        self._annotated()
         self._resources = resources
 
     def apply(self, resources: dict[str, Any], undo: Undo | None = None) -> None:
@@ -128,13 +139,29 @@ class SystemdCgroup:
         # what it makes of the properties, rounded.
         self._inner.apply(resources, undo)
         properties = self._properties(resources)
-        if properties:
-            self._set_properties(properties, f"set {ROOT} of unit {self._unit}")
+        if properties or self._is_version_needed(resources):
+            what = f"set {ROOT} of unit {self._unit}"
+            self._set_properties(properties, what, resources)
             self._inner.apply(resources)
 
-    def _set_properties(self, properties: list[Property], what: str) -> None:
+    def _is_version_needed(self, resources: dict[str, Any]) -> bool:
+        from pyoci.cgroup.systemd_properties import is_version_needed
+
+        return isinstance(self._inner, UnifiedCgroup) and is_version_needed(resources)
+
+    def _set_properties(
+        self, properties: list[Property], what: str, resources: dict[str, Any] | None = None
+    ) -> None:
         connection = self._connect()
         try:
+            if resources and self._is_version_needed(resources):
+                from pyoci.cgroup.systemd_properties import adapted
+
+                properties = adapted(properties, resources, connection.version())
+                # It is decided when a unit starts.
+                properties = [entry for entry in properties if entry[0] != "OOMPolicy"]
+            if not properties:
+                return
             self._call(
                 connection,
                 what,
@@ -191,6 +218,14 @@ class SystemdCgroup:
 
         return legacy_properties(resources)
 
+    def _annotated(self) -> list[Property]:
+        """Give the properties that annotations ask for: last, so that they win."""
+        if not self._annotations:
+            return []
+        from pyoci.cgroup.systemd_annotations import annotated_properties
+
+        return annotated_properties(self._annotations)
+
     def attach(
         self, pid: int, *, below: dict[str, str] | None = None, init_pid: int | None = None
     ) -> None:
@@ -225,6 +260,7 @@ class SystemdCgroup:
             ("BlockIOAccounting" if legacy else "IOAccounting", "b", True),
             ("TasksAccounting", "b", True),
             *self._properties(self._resources),
+            *self._annotated(),
         ]
         program = b""
         # A user's manager may not limit devices, nor need it.
@@ -242,6 +278,10 @@ class SystemdCgroup:
             properties += devices
         connection = self._connect()
         try:
+            if self._is_version_needed(self._resources):
+                from pyoci.cgroup.systemd_properties import adapted
+
+                properties = adapted(properties, self._resources, connection.version())
             self._start_unit(connection, properties)
         finally:
             connection.close()

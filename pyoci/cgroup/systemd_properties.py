@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Property = tuple[str, str, Any]
 
 INFINITY = (1 << 64) - 1
+IDLE_VERSION = 252
+OOM_POLICY_VERSION = 253
 SECOND = 1_000_000  # in microseconds
 QUOTA_STEP = 10_000  # systemd knows whole percents of a processor only
 
@@ -64,6 +66,33 @@ def unified_properties(resources: dict[str, Any]) -> list[Property]:
     return properties + _unified_map(resources.get("unified") or {})
 
 
+def adapted(properties: list[Property], resources: dict[str, Any], version: int) -> list[Property]:
+    """Express on v2 what depends on systemd's version as well.
+
+    A CPUWeight of 0 is an idle cgroup (252); it has no other weight then. OOMPolicy tells what
+    memory.oom.group does, of a unit that is being started (253).
+    """
+    unified = resources.get("unified") or {}
+    idle = (resources.get("cpu") or {}).get("idle") == 1 or unified.get("cpu.idle") == "1"
+    if idle and version >= IDLE_VERSION:
+        others = [entry for entry in properties if entry[0] != "CPUWeight"]
+        properties = [*others, ("CPUWeight", "t", 0)]
+    policy = {"0": "continue", "1": "kill"}.get(unified.get("memory.oom.group", "").strip())
+    if policy and version >= OOM_POLICY_VERSION:
+        properties = [*properties, ("OOMPolicy", "s", policy)]
+    return properties
+
+
+def is_version_needed(resources: dict[str, Any]) -> bool:
+    """Say whether `adapted` may change anything."""
+    unified = resources.get("unified") or {}
+    return (
+        bool((resources.get("cpu") or {}).get("idle"))
+        or "cpu.idle" in unified
+        or "memory.oom.group" in unified
+    )
+
+
 def legacy_properties(resources: dict[str, Any]) -> list[Property]:
     """Convert for a v1 or hybrid host, devices excepted."""
     properties: list[Property] = []
@@ -101,8 +130,8 @@ def _quota(cpu: dict[str, Any]) -> list[Property]:
 
 def _pids(resources: dict[str, Any]) -> list[Property]:
     limit = (resources.get("pids") or {}).get("limit")
-    # systemd refuses a TasksMax of 0: that limit is in the file alone.
-    return [] if not limit else [("TasksMax", "t", _limit(limit))]
+    # systemd refuses a TasksMax of 0: that limit is in the file alone, next to it in the unit.
+    return [] if limit is None else [("TasksMax", "t", _limit(limit) or 1)]
 
 
 def _unified_map(unified: dict[str, str]) -> list[Property]:
@@ -110,9 +139,9 @@ def _unified_map(unified: dict[str, str]) -> list[Property]:
     for file, content in unified.items():
         value = content.strip()
         if file in UNIFIED_NUMBERS and (value == "max" or value.isdigit()):
-            if file == "pids.max" and value == "0":
-                continue
             number = INFINITY if value == "max" else int(value)
+            if file == "pids.max":
+                number = number or 1
             properties.append((UNIFIED_NUMBERS[file], "t", number))
         elif file in ("cpuset.cpus", "cpuset.mems") and value:
             name = "AllowedCPUs" if file == "cpuset.cpus" else "AllowedMemoryNodes"

@@ -16,7 +16,7 @@ from pyoci.plan.stage import Failure, Stage
 from pyoci.spec.check import check_config
 from pyoci.spec.version import NEWEST
 from pyoci.state.process import stat_fields
-from pyoci.state.store import FIFO, REPORT, Entry, State
+from pyoci.state.store import FIFO, REPORT, Entry, State, read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -161,6 +161,7 @@ def _create(
         state.id,
         systemd=options.systemd_cgroup,
         rootless=rootless,
+        annotations=state.annotations,
     )
     # Written before anything is made, so that delete --force finds all of it.
     state.cgroup = cgroup.record()
@@ -187,6 +188,10 @@ def _create(
 
             write_mappings(state.pid, linux, host)
         cgroup.attach(state.pid)
+        if host.unified and any(
+            mount.get("source") == "cgroup" for mount in config.get("mounts") or ()
+        ):
+            _give_cgroup(cgroup, config, host, state.pid)
         # With the pid, so that killing this command leaves nothing that cannot be found.
         state.cgroup = cgroup.record()
         entry.write(state)
@@ -221,6 +226,14 @@ def _create(
     phases.mark("init")
     stage.close()
     warnings += stage.warnings
+
+
+def _give_cgroup(cgroup: Cgroup, config: dict[str, Any], host: Host, pid: int) -> None:
+    from pyoci.lifecycle.cgroup_owner import cgroup_owner
+
+    owner = cgroup_owner(config, host, read_file(f"/proc/{pid}/uid_map").decode("ascii"))
+    if owner is not None:
+        cgroup.delegate(owner)
 
 
 def _start_stage(

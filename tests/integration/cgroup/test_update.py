@@ -164,7 +164,7 @@ def test_period_alone_needs_no_quota(box):
 def test_shares_are_changed(box):
     box.start({"cpu": {"shares": 100}})
     box.update("--cpu-share", "2048")
-    assert box.read("cpu", "cpu.shares", "cpu.weight") == ("170" if UNIFIED else "2048")
+    assert box.read("cpu", "cpu.shares", "cpu.weight") == ("174" if UNIFIED else "2048")
 
 
 def test_burst_is_changed_with_the_quota_and_kept_by_other_updates(box):

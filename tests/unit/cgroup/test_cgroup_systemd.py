@@ -77,7 +77,7 @@ def values(properties):
         ({"pids": {"limit": 5}}, {"TasksMax": 5}, {"TasksMax": 5}),
         ({"pids": {"limit": -1}}, {"TasksMax": INFINITY}, {"TasksMax": INFINITY}),
         # systemd refuses 0: that is in the file alone.
-        ({"pids": {"limit": 0}}, {}, {}),
+        ({"pids": {"limit": 0}}, {"TasksMax": 1}, {"TasksMax": 1}),
         ({"blockIO": {"weight": 1000}}, {"IOWeight": 10000}, {"BlockIOWeight": 1000}),
     ],
 )
@@ -91,7 +91,7 @@ def test_properties(resources, v2, v1):
     [
         ("memory.high", "7", {"MemoryHigh": 7}),
         ("memory.max", "max", {"MemoryMax": INFINITY}),
-        ("pids.max", "0", {}),
+        ("pids.max", "0", {"TasksMax": 1}),
         ("cpu.max", "max 5000", {"CPUQuotaPeriodUSec": 5000, "CPUQuotaPerSecUSec": INFINITY}),
         ("cpu.max", "2500 5000", {"CPUQuotaPeriodUSec": 5000, "CPUQuotaPerSecUSec": 500000}),
         ("cpuset.cpus", "1", {"AllowedCPUs": [2]}),
@@ -157,6 +157,9 @@ class Bus:
     def __init__(self, *, user):
         Bus.user = user
 
+    def version(self):
+        return Bus.systemd
+
     def call(self, method, signature="", *arguments):
         Bus.calls.append((method, arguments))
         if Bus.refusals and Bus.refusals[0][0] == method:
@@ -172,7 +175,7 @@ class Bus:
 
 @pytest.fixture
 def bus(monkeypatch):
-    Bus.calls, Bus.refusals, Bus.result = [], [], "done"
+    Bus.calls, Bus.refusals, Bus.result, Bus.systemd = [], [], "done", 255
     monkeypatch.setattr(dbus_connection, "Connection", Bus)
     return Bus
 
@@ -181,8 +184,16 @@ def bus(monkeypatch):
 def scope(tmp_path, bus):
     host = Hierarchies(Hierarchy((), str(tmp_path), "/"), [])
 
-    def make(rootless=False):
-        return resolve("s.slice:p:n", "c1", systemd=True, rootless=rootless, host=host, uid=7)
+    def make(rootless=False, annotations=None):
+        return resolve(
+            "s.slice:p:n",
+            "c1",
+            systemd=True,
+            rootless=rootless,
+            host=host,
+            uid=7,
+            annotations=annotations,
+        )
 
     return make
 
@@ -248,6 +259,79 @@ def test_device_list_that_systemd_cannot_express_becomes_a_program(scope, bus, m
     assert directory == cgroup.paths()[""]
     assert program
     assert started_with(bus)["DevicePolicy"] == "auto"
+
+
+IDLE = {"cpu": {"idle": 1, "shares": 2048}, "unified": {"memory.oom.group": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("version", "weight", "policy"), [(251, 174, None), (252, 0, None), (253, 0, "kill")]
+)
+def test_what_only_newer_versions_know_is_told_them_alone(
+    scope, bus, monkeypatch, version, weight, policy
+):
+    bus.systemd = version
+    cgroup = scope()
+    cgroup.create(IDLE)
+    monkeypatch.setattr(type(cgroup._inner), "apply", lambda *arguments: None)
+    started(cgroup, monkeypatch)
+    properties = started_with(bus)
+    assert properties.get("CPUWeight") == weight
+    assert properties.get("OOMPolicy") == policy
+    cgroup.apply(IDLE)
+    method, (_, _, changed) = bus.calls[-1]
+    assert method == "SetUnitProperties"
+    assert changed == [("CPUWeight", ("t", weight))]
+
+
+def test_annotations_set_properties_of_the_scope_last(scope, bus, monkeypatch):
+    annotations = {
+        "org.systemd.property.CollectMode": "'inactive'",
+        "org.systemd.property.TimeoutStopSec": "uint64 9",
+        "other": "x",
+    }
+    cgroup = scope(annotations=annotations)
+    cgroup.create({})
+    started(cgroup, monkeypatch)
+    properties = started_with(bus)
+    assert properties["CollectMode"] == "inactive"
+    assert properties["TimeoutStopUSec"] == 9_000_000
+
+
+def test_bad_annotation_fails_before_anything_is_started(scope, bus):
+    cgroup = scope(annotations={"org.systemd.property.X": "1"})
+    with pytest.raises(CgroupError, match=r"org\.systemd\.property\.X"):
+        cgroup.create({})
+    assert bus.calls == []
+
+
+ALL_BUT_ONE = [{"allow": True}, {"allow": False, "type": "c", "major": 1, "minor": 11}]
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy", "programs"),
+    [([{"allow": False}], "strict", [False]), (ALL_BUT_ONE, "auto", [True])],
+)
+def test_changed_devices_are_systemds_or_a_program(
+    scope, bus, monkeypatch, rules, policy, programs
+):
+    replaced = []
+    monkeypatch.setattr(
+        device_attach,
+        "replace_programs",
+        lambda directory, program, *, others: replaced.append((bool(program), others)),
+    )
+    cgroup = scope()
+    cgroup.create({})
+    started(cgroup, monkeypatch)
+    cgroup.change_devices([{"allow": False}], rules)
+    method, (_, _, properties) = bus.calls[-1]
+    assert method == "SetUnitProperties"
+    assert properties[0] == ("DevicePolicy", ("s", policy))
+    # The empty list clears what was there.
+    assert properties[1] == ("DeviceAllow", ("a(ss)", []))
+    # Programs of systemd's own stay.
+    assert replaced == [(program, False) for program in programs]
 
 
 def test_failed_unit_of_the_same_name_is_reset(scope, bus, monkeypatch):
