@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from pyoci.invocation import Invocation, Settings
 
-# Annotations that change what the runtime does: none do.
-_UNSAFE_ANNOTATIONS: list[str] = []
+# Annotations that change what the runtime does; those that end in a dot are prefixes.
+_UNSAFE_ANNOTATIONS = ["org.systemd.property."]
 
 
 def run(
