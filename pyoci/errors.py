@@ -132,3 +132,9 @@ class SeccompError(PyociError):
     """The seccomp profile cannot be compiled or loaded."""
 
     code = "seccomp"
+
+
+class CriuError(PyociError):
+    """CRIU is missing, or could not checkpoint or restore; its own reason is in the message."""
+
+    code = "criu"

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
 
+    from pyoci.criu.options import CriuOptions
+
 DEFAULT_ROOT = "/run/pyoci"
 
 
@@ -210,6 +212,34 @@ class Container:
         """Give the PIDs of all its processes, as the caller sees them."""
         return _processes.processes(self._entry)
 
+    def checkpoint(
+        self,
+        image_path: str,
+        *,
+        leave_running: bool = False,
+        pre_dump: bool = False,
+        parent_path: str | None = None,
+        work_path: str | None = None,
+        switches: tuple[str, ...] = (),
+    ) -> None:
+        """Write its processes to files in ``image_path`` with CRIU, and delete the container.
+
+        With ``leave_running`` it runs on; with ``pre_dump`` too, and only its memory is written,
+        for a later one that names it as ``parent_path``, relative to its own images. ``switches``
+        are CRIU's options that are off by default, such as ``tcp_established``.
+
+        Raises CriuError, with CRIU's reason, ContainerStateError unless it runs.
+        """
+        from pyoci.lifecycle.checkpoint import CheckpointOptions, checkpoint
+
+        options = CheckpointOptions(
+            _criu_options(image_path, work_path, switches),
+            leave_running=leave_running,
+            pre_dump=pre_dump,
+            parent_path=parent_path,
+        )
+        self.warnings += checkpoint(self._entry, options)
+
     def wait(self, timeout: float | None = None) -> int:
         """Wait until the container's process ends; gives its exit status as a shell would.
 
@@ -289,6 +319,39 @@ class Runtime:
         container.warnings += warnings
         return container
 
+    def restore(
+        self,
+        bundle: str,
+        id: str,  # noqa: A002
+        image_path: str,
+        *,
+        stdin: int = 0,
+        stdout: int = 1,
+        stderr: int = 2,
+        console_socket: str | None = None,
+        work_path: str | None = None,
+        switches: tuple[str, ...] = (),
+    ) -> Container:
+        """Restore a container from what `Container.checkpoint` has written; it runs at once.
+
+        The bundle and the descriptors are as for `create`.
+
+        Raises CriuError, with CRIU's reason; nothing is left behind then.
+        """
+        from pyoci.lifecycle.restore import RestoreOptions, restore
+
+        options = CreateOptions(
+            console_socket=console_socket,
+            systemd_cgroup=self.systemd_cgroup,
+            stdio=(stdin, stdout, stderr),
+        )
+        restoring = RestoreOptions(_criu_options(image_path, work_path, switches))
+        loaded = load_bundle(os.path.abspath(bundle))
+        state, warnings = restore(self.root, id, loaded, options, restoring)
+        container = Container(self, id, state.pid)
+        container.warnings += warnings
+        return container
+
     def container(self, id: str) -> Container:  # noqa: A002
         """Give a container that exists.
 
@@ -321,6 +384,17 @@ def _check_open(count: int) -> None:
                 f"preserve_fds={count}: file descriptor {number} is not open",
                 hint="the descriptors to keep are 3 and the following, without gaps",
             ) from None
+
+
+def _criu_options(image_path: str, work_path: str | None, switches: tuple[str, ...]) -> CriuOptions:
+    from pyoci.criu.options import CriuOptions
+
+    return CriuOptions(
+        image_path=os.path.abspath(image_path),
+        work_path=os.path.abspath(work_path) if work_path else None,
+        switches=switches,
+        environ=dict(os.environ),
+    )
 
 
 def _wait_child(pid: int, timeout: float | None) -> int:

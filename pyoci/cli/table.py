@@ -143,6 +143,25 @@ _CREATE = (
     _PRESERVE,
 )
 
+_CRIU = (
+    Flag("image-path", "", TEXT, "DIR", "The image files are in DIR; ./checkpoint by default."),
+    Flag("work-path", "", TEXT, "DIR", "CRIU's log and sockets are in DIR; by default with them."),
+    Flag("tcp-established", help="Also with open TCP connections."),
+    Flag("ext-unix-sk", help="Also with UNIX sockets that are connected to the outside."),
+    Flag("shell-job", help="Also where a terminal of the caller's is in use."),
+    Flag("lazy-pages", help="Bring memory over when it is asked for, by userfaultfd(2)."),
+    Flag("file-locks", help="Also with file locks."),
+    Flag(
+        "manage-cgroups-mode",
+        "",
+        TEXT,
+        "soft|full|strict|ignore",
+        "How CRIU treats cgroups; soft by default.",
+    ),
+    Flag("empty-ns", "", LIST, "network", "Make this namespace anew, empty; repeatable."),
+    Flag("auto-dedup", help="Free what of the parent's images is not needed any more."),
+)
+
 _ROWS = (
     Command(
         "create",
@@ -303,6 +322,49 @@ _ROWS = (
         arguments="ID",
         minimum=1,
         maximum=1,
+    ),
+    Command(
+        "checkpoint",
+        "Write a container's processes to files with CRIU, and delete it.",
+        (
+            *_CRIU,
+            Flag("parent-path", "", TEXT, "DIR", "The pre-dump before, relative to the images."),
+            Flag("leave-running", help="Let the container go on running."),
+            Flag("pre-dump", help="Write the memory only, and let the container go on running."),
+            Flag("tcp-skip-in-flight", help="Leave connections out that are being made."),
+            Flag("link-remap", help="Also with open files that have been removed."),
+            Flag("status-fd", "", NUMBER, "N", "Write a zero byte to N when lazy pages are ready."),
+            Flag("page-server", "", TEXT, "ADDRESS:PORT", "Send the memory to this page server."),
+        ),
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+    ),
+    Command(
+        "restore",
+        "Restore a container from the files of a checkpoint.",
+        (
+            *_CRIU,
+            _BUNDLE,
+            _CONSOLE_SOCKET,
+            _PID_FILE,
+            _DETACH,
+            Flag("no-subreaper", help="Accepted for runc's sake, as by run."),
+            Flag("no-pivot", help="Accepted for runc's sake: CRIU does not pivot."),
+            Flag("tcp-close", help="Close the TCP connections that were open."),
+            Flag(
+                "lsm-profile",
+                "",
+                TEXT,
+                "TYPE:NAME",
+                "The processes' profile: apparmor:NAME or selinux:LABEL.",
+            ),
+            Flag("lsm-mount-context", "", TEXT, "LABEL", "The SELinux context of the mounts."),
+        ),
+        arguments="ID",
+        minimum=1,
+        maximum=1,
+        hands_on_streams=True,
     ),
     Command(
         "list",

@@ -46,9 +46,9 @@ def create_options(
         raise UsageError("--preserve-fds needs a number that is not negative")
     check_preserved(preserve)
     return CreateOptions(
-        console_socket=_absolute(invocation, options.get("console_socket")),
-        pidfd_socket=_absolute(invocation, options.get("pidfd_socket")),
-        pid_file=_absolute(invocation, options.get("pid_file")),
+        console_socket=absolute(invocation, options.get("console_socket")),
+        pidfd_socket=absolute(invocation, options.get("pidfd_socket")),
+        pid_file=absolute(invocation, options.get("pid_file")),
         no_pivot=bool(options.get("no_pivot")),
         keyring=not options.get("no_new_keyring"),
         preserve=preserve,
@@ -58,7 +58,8 @@ def create_options(
     )
 
 
-def _absolute(invocation: Invocation, path: str | None) -> str | None:
+def absolute(invocation: Invocation, path: str | None) -> str | None:
+    """Give a flag's path as an absolute one, None when it is not given."""
     if not path:
         return None
     return path if path.startswith("/") else f"{invocation.cwd}/{path}"

@@ -118,11 +118,25 @@ def create(
     Raises PyociError.
     """
     warnings = check_config(bundle.config)
-    _check_terminal(bundle.config, options)
+    check_terminal(bundle.config, options)
     entry = Entry(root, container_id)
     host = Host.gather()
+    state = new_state(container_id, bundle)
+    entry.claim()
+    phases.mark("check")
+    creation = Creation(entry, state, bundle.config)
+    try:
+        _create(creation, bundle, options, host, warnings)
+    except BaseException:
+        creation.undo()
+        raise
+    return state, warnings
+
+
+def new_state(container_id: str, bundle: Bundle) -> State:
+    """Give the state of a container that this process is about to make."""
     creator, creator_start = caller()
-    state = State(
+    return State(
         id=container_id,
         oci_version=bundle.config.get("ociVersion") or NEWEST,
         bundle=bundle.path,
@@ -133,15 +147,6 @@ def create(
         creator=creator,
         creator_start_time=creator_start,
     )
-    entry.claim()
-    phases.mark("check")
-    creation = Creation(entry, state, bundle.config)
-    try:
-        _create(creation, bundle, options, host, warnings)
-    except BaseException:
-        creation.undo()
-        raise
-    return state, warnings
 
 
 def _create(
@@ -203,7 +208,7 @@ def _create(
         if name == "namespaces":
             on_namespaces()
         elif name == "hooks":
-            _run_hooks(config, state)
+            run_hooks_before_pivot(config, state)
         elif name == "created":
             created = True
             if listener is not None:
@@ -266,15 +271,8 @@ def _request(
         fifo, report = entry.file(FIFO), entry.file(REPORT)
         os.mkfifo(fifo, 0o600)
         os.close(os.open(report, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    device_program = None
     directory = cgroup.directory_for_clone()
     files = cgroup.files_to_join()
-    # A v1 hierarchy has a device list of its own.
-    if directory is not None and not files and not host.in_user_namespace and host.privileged:
-        from pyoci import cgroup as cgroups
-
-        rules = cgroups.effective_device_rules(linux.get("resources") or {})
-        device_program = cgroups.device_program(rules) or None
     return CreateRequest(
         id=state.id,
         bundle=state.bundle,
@@ -287,7 +285,7 @@ def _request(
         cgroup_directory=directory,
         cgroup_files=files,
         cgroup_mounts=cgroup.namespace_mounts(),
-        device_program=device_program,
+        device_program=device_program(config, directory, files, host),
         filter=compiled_filter(entry.root, linux),
         listener=listener.number if listener is not None else None,
         keyring=options.keyring,
@@ -297,7 +295,21 @@ def _request(
     )
 
 
-def _check_terminal(config: dict[str, Any], options: CreateOptions) -> None:
+def device_program(
+    config: dict[str, Any], directory: str | None, files: list[str], host: Host
+) -> bytes | None:
+    """Give the program for a v2 cgroup's device rules, None where something else enforces them."""
+    # A v1 hierarchy has a device list of its own.
+    if directory is None or files or host.in_user_namespace or not host.privileged:
+        return None
+    from pyoci import cgroup as cgroups
+
+    resources = (config.get("linux") or {}).get("resources") or {}
+    return cgroups.device_program(cgroups.effective_device_rules(resources)) or None
+
+
+def check_terminal(config: dict[str, Any], options: CreateOptions) -> None:
+    """Raise UsageError unless a terminal is wanted and can be handed on, or neither."""
     terminal = (config.get("process") or {}).get("terminal")
     handled = options.console_socket is not None or options.console_number is not None
     if terminal and not handled:
@@ -314,7 +326,8 @@ def _check_terminal(config: dict[str, Any], options: CreateOptions) -> None:
         )
 
 
-def _run_hooks(config: dict[str, Any], state: State) -> None:
+def run_hooks_before_pivot(config: dict[str, Any], state: State) -> None:
+    """Run the prestart and createRuntime hooks; raises HookError."""
     from pyoci.hooks import run_hooks
 
     hooks = config.get("hooks") or {}

@@ -10,19 +10,15 @@ from pyoci.state.store import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyoci.spec.bundle import Bundle
+    from pyoci.state.store import State
 
 
 def run_detached(root: str, container_id: str, bundle: Bundle, options: CreateOptions) -> list[str]:
     """Create a container and execute its program; gives warnings."""
-    options.wait = False
-    state, warnings = create(root, container_id, bundle, options)
-    entry = Entry(root, container_id)
-    try:
-        run_poststart(entry, state)
-    except PyociError:
-        delete(entry, force=True)
-        raise
+    _, warnings = _create_and_start(root, container_id, bundle, options)
     return warnings
 
 
@@ -40,9 +36,47 @@ def run(
 
     Signals are passed on to it. Unless ``keep``, it is deleted when it has ended.
     """
+    return attend(
+        Entry(root, container_id),
+        bundle,
+        options,
+        lambda: _create_and_start(root, container_id, bundle, options),
+        keep=keep,
+        stdin=stdin,
+        stdout=stdout,
+    )
+
+
+def _create_and_start(
+    root: str, container_id: str, bundle: Bundle, options: CreateOptions
+) -> tuple[State, list[str]]:
+    options.wait = False
+    state, warnings = create(root, container_id, bundle, options)
+    entry = Entry(root, container_id)
+    try:
+        run_poststart(entry, state)
+    except PyociError:
+        delete(entry, force=True)
+        raise
+    return state, warnings
+
+
+def attend(
+    entry: Entry,
+    bundle: Bundle,
+    options: CreateOptions,
+    begin: Callable[[], tuple[State, list[str]]],
+    *,
+    keep: bool,
+    stdin: int,
+    stdout: int,
+) -> tuple[int, list[str]]:
+    """Begin a container, with ``begin``, and stay with it to its end; as `run` does.
+
+    ``begin`` leaves nothing behind when it fails.
+    """
     from pyoci.lifecycle.foreground import Signals, stay_with
 
-    options.wait = False
     console = None
     if wants_terminal(bundle) and options.console_socket is None:
         from pyoci.console import Console
@@ -51,17 +85,15 @@ def run(
         console.take_size(bundle.config["process"])
         options.console_number = console.number
     signals = Signals()
-    entry = Entry(root, container_id)
-    created = False
+    begun = False
     try:
-        state, warnings = create(root, container_id, bundle, options)
-        created = True
+        state, warnings = begin()
+        begun = True
         if console is not None:
             console.receive()
-        run_poststart(entry, state)
         status = stay_with(state.pid, signals, console, stdin, stdout)
     except BaseException:
-        if created:
+        if begun:
             delete(entry, force=True)
         raise
     finally:

@@ -16,6 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 LAYERS = (
     ("errors", "invocation", "module_file", "modules", "paths", "phases"),
     ("spec", "plan", "cgroup", "state", "seccomp", "console", "hooks", "diagnose", "init"),
+    ("criu",),
     ("lifecycle", "runtime"),
     ("commands",),
     ("cli",),
