@@ -14,8 +14,8 @@ BIN := .venv/bin
 STAMPS := .venv/.stamps
 
 BUILD_PACKAGES := gcc libc6-dev python3 python3-venv
-TEST_PACKAGES := $(BUILD_PACKAGES) busybox-static clang criu groff-base libclang-rt-14-dev libseccomp2 \
-	iproute2 procps python3-pip uidmap util-linux git docker-registry skopeo openssl
+TEST_PACKAGES := $(BUILD_PACKAGES) busybox-static clang criu fish groff-base libclang-rt-14-dev \
+	libseccomp2 iproute2 procps python3-pip uidmap util-linux zsh git docker-registry skopeo openssl
 DEMO_PACKAGES := $(BUILD_PACKAGES) busybox-static mmdebstrap ca-certificates
 ENGINE_PACKAGES := $(BUILD_PACKAGES) aardvark-dns buildah busybox-static catatonit conmon containerd \
 	containernetworking-plugins criu docker-compose docker-registry docker.io fuse-overlayfs iproute2 \

@@ -28,7 +28,15 @@ ROOT = os.path.dirname(os.path.abspath(__file__))
 INIT = "pyoci/init/pyoci-init"
 LAUNCHER = "pyoci/launcher/pyoci"
 COMMIT = "pyoci/COMMIT"
-MANUAL = "build/man/pyoci.8"
+MANUAL = "build/man"
+MANUAL_TARGET = "share/man/man8"
+COMPLETIONS = "build/completions"
+# What shells look for below share/, and how they call it.
+SHELLS = {
+    "bash": ("bash-completion/completions", "pyoci"),
+    "zsh": ("zsh/site-functions", "_pyoci"),
+    "fish": ("fish/vendor_completions.d", "pyoci.fish"),
+}
 
 
 def commit() -> str | None:
@@ -53,13 +61,20 @@ def write_commit(directory: str) -> None:
 
 
 def write_manual() -> None:
-    """Write the manual page from the table of commands."""
-    page = subprocess.run(
-        [sys.executable, "-m", "pyoci.cli.man"], cwd=ROOT, capture_output=True, check=True
-    )
-    os.makedirs(os.path.dirname(f"{ROOT}/{MANUAL}"), exist_ok=True)
-    with open(f"{ROOT}/{MANUAL}", "wb") as file:
-        file.write(page.stdout)
+    """Write the manual pages and the shells' completions from the table of commands."""
+    shutil.rmtree(f"{ROOT}/{MANUAL}", ignore_errors=True)
+    os.makedirs(f"{ROOT}/{MANUAL}")
+    subprocess.run([sys.executable, "-m", "pyoci.cli.man", MANUAL], cwd=ROOT, check=True)
+    for shell, (_, name) in SHELLS.items():
+        script = subprocess.run(
+            [sys.executable, "-m", "pyoci", "completion", shell],
+            cwd=ROOT,
+            capture_output=True,
+            check=True,
+        )
+        os.makedirs(f"{ROOT}/{COMPLETIONS}/{shell}", exist_ok=True)
+        with open(f"{ROOT}/{COMPLETIONS}/{shell}/{name}", "wb") as file:
+            file.write(script.stdout)
 
 
 class BinaryDistribution(Distribution):
@@ -73,7 +88,7 @@ class BinaryDistribution(Distribution):
 class BuildNative(Command):
     """Runs make in the directories with C, in place: the results are packaged like data files."""
 
-    description = "build the init, the launcher and the manual page"
+    description = "build the init, the launcher, the manual pages and the completions"
     user_options: list[tuple[str, str, str]] = []
     editable_mode = False
     build_lib: str | None = None
@@ -85,7 +100,7 @@ class BuildNative(Command):
         """Need none."""
 
     def run(self) -> None:
-        """Build both programs, and the manual page."""
+        """Build both programs, the manual pages and the completions."""
         for target in (INIT, LAUNCHER):
             directory, name = os.path.split(target)
             make = ["make", "-C", f"{ROOT}/{directory}", name, f"PYTHON={sys.executable}"]
@@ -99,6 +114,12 @@ class BuildNative(Command):
             except subprocess.CalledProcessError as error:
                 raise SystemExit(f"{' '.join(make)} failed ({error.returncode})") from None
         write_manual()
+        # Known only now: there is one a command.
+        pages = sorted(glob.glob(f"{MANUAL}/*.8", root_dir=ROOT))
+        self.distribution.data_files = [
+            (directory, pages if directory == MANUAL_TARGET else files)
+            for directory, files in self.distribution.data_files
+        ]
 
     def get_source_files(self) -> list[str]:
         """Give nothing: MANIFEST.in lists the C sources."""
@@ -173,7 +194,11 @@ setup(
     distclass=BinaryDistribution,
     scripts=[LAUNCHER],
     data_files=[
-        ("share/man/man8", [MANUAL]),
+        (MANUAL_TARGET, []),
+        *(
+            (f"share/{directory}", [f"{COMPLETIONS}/{shell}/{name}"])
+            for shell, (directory, name) in SHELLS.items()
+        ),
         ("share/pyoci/engines", sorted(glob.glob("share/engines/*"))),
     ],
     cmdclass={

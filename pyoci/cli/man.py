@@ -1,4 +1,4 @@
-"""The manual page pyoci(8), written from the table of commands: ``python -m pyoci.cli.man``.
+"""The manual pages pyoci(8) and pyoci-COMMAND(8), from the table: ``python -m pyoci.cli.man DIR``.
 
 Commands and flags come from the table; what surrounds them is here, and is all that a reader needs
 to run containers by hand or to hand the command to an engine.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 
 from pyoci import __version__
-from pyoci.cli.table import BOOL, COMMANDS, GLOBAL_FLAGS, LIST, Flag
+from pyoci.cli.table import BOOL, COMMANDS, GLOBAL_FLAGS, LIST, Command, Flag
 
 _DESCRIPTION = """
 pyoci runs containers as the Open Container Initiative specifies them: it takes a bundle, a
@@ -36,7 +36,7 @@ _ENVIRONMENT = (
 
 _FILES = (
     ("/run/pyoci/ID/", "A container's state; removed by delete."),
-    ("/run/pyoci/.seccomp/", "Compiled seccomp filters; may be removed at any time."),
+    ("/run/pyoci/@seccomp/", "Compiled seccomp filters; may be removed at any time."),
 )
 
 _SEE_ALSO = "runc(8), crun(1), podman(1), docker(1), namespaces(7), cgroups(7)"
@@ -66,8 +66,39 @@ def page() -> str:
         lines.append(f".SH {title}")
         for name, meaning in entries:
             lines += [".TP", f".B {_text(name)}", _text(meaning)]
-    lines += [".SH SEE ALSO", _text(_SEE_ALSO)]
+    pages = ", ".join(f"pyoci-{command.name}(8)" for command in _visible_commands())
+    lines += [".SH SEE ALSO", _text(f"{pages}, {_SEE_ALSO}")]
     return "\n".join(lines) + "\n"
+
+
+def command_page(command: Command) -> str:
+    """Give the page of one command as man(7) text."""
+    name = f"pyoci-{command.name}"
+    summary = command.summary.rstrip(".")
+    lines = [
+        f'.TH {_text(name.upper())} 8 "" "pyoci {__version__}" "Container runtime"',
+        *(".SH NAME", f"{_text(name)} \\- {_text(summary[0].lower() + summary[1:])}"),
+        ".SH SYNOPSIS",
+        f".B pyoci {_text(command.name)}",
+        " ".join(["[\\fIoptions\\fR]", _text(command.arguments)]).rstrip(),
+        *(".SH DESCRIPTION", _text(command.summary)),
+        *(".SH OPTIONS", *_flags(command.flags)),
+        *(".SH EXIT STATUS", *_paragraph(_EXIT_STATUS)),
+        *(".SH SEE ALSO", _text("pyoci(8)")),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Give all pages by their file names."""
+    found = {"pyoci.8": page()}
+    for command in _visible_commands():
+        found[f"pyoci-{command.name}.8"] = command_page(command)
+    return found
+
+
+def _visible_commands() -> list[Command]:
+    return [command for command in COMMANDS.values() if not command.hidden]
 
 
 def _flags(flags: tuple[Flag, ...]) -> list[str]:
@@ -94,4 +125,6 @@ def _text(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    for file_name, text in pages().items():
+        with open(f"{sys.argv[1]}/{file_name}", "w", encoding="utf-8") as output:
+            output.write(text)

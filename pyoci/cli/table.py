@@ -400,6 +400,14 @@ _ROWS = (
         maximum=1,
         module="pyoci.cli.help",
     ),
+    Command(
+        "completion",
+        "Write the script by which a shell completes command lines.",
+        arguments="bash|zsh|fish",
+        minimum=1,
+        maximum=1,
+        module="pyoci.cli.completion",
+    ),
     Command("version", "Show the version.", hidden=True, module="pyoci.cli.version"),
 )
 

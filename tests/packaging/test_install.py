@@ -161,7 +161,14 @@ def test_a_wheel_installed_in_a_virtual_environment(
 ) -> None:
     install(environment, wheel)
     check_commands(f"{environment}/bin", tmp_path)
-    assert os.path.exists(f"{environment}/share/man/man8/pyoci.8")
+    for path in (
+        "man/man8/pyoci.8",
+        "man/man8/pyoci-create.8",
+        "bash-completion/completions/pyoci",
+        "zsh/site-functions/_pyoci",
+        "fish/vendor_completions.d/pyoci.fish",
+    ):
+        assert os.path.getsize(f"{environment}/share/{path}"), path
     with open(f"{environment}/bin/pyoci", "rb") as file:
         assert file.read(4) == b"\x7fELF"
     assert run(f"{environment}/bin/python", "-m", "pyoci", "--version", cwd="/").startswith(

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from pyoci.cli.man import page
+from pyoci.cli.man import page, pages
 from pyoci.cli.table import COMMANDS, GLOBAL_FLAGS
 
 
@@ -26,16 +26,25 @@ def test_hidden_flags_are_not() -> None:
 
 def test_no_line_is_taken_for_a_request_by_accident() -> None:
     requests = {".TH", ".SH", ".SS", ".TP", ".B"}
-    for line in page().splitlines():
+    for line in "".join(pages().values()).splitlines():
         assert line
         assert line[0] not in ".'" or line.split()[0] in requests, line
 
 
+def test_every_command_has_a_page_of_its_own() -> None:
+    visible = {f"pyoci-{row.name}.8" for row in COMMANDS.values() if not row.hidden}
+    assert set(pages()) == {"pyoci.8", *visible}
+    text = pages()["pyoci-checkpoint.8"].replace("\\-", "-")
+    assert "\\fB--leave-running\\fR" in text
+    assert text.startswith(".TH PYOCI-CHECKPOINT 8 ")
+
+
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
-def test_groff_has_nothing_to_complain_about() -> None:
+@pytest.mark.parametrize("name", pages())
+def test_groff_has_nothing_to_complain_about(name: str) -> None:
     result = subprocess.run(
         ["groff", "-man", "-Tutf8", "-ww", "-z"],
-        input=page(),
+        input=pages()[name],
         capture_output=True,
         text=True,
         check=True,
