@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LARGEST_STDIN = 16 << 20
 _LARGEST_SECRET = 500 << 10
+_MOST_PROBLEMS = 5
 ENTITLEMENTS = ("network.host", "security.insecure")
 
 
@@ -87,6 +88,13 @@ ENTITLEMENTS = ("network.host", "security.insecure")
     help="How progress is shown.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="The same as --progress=quiet.")
+@click.option(
+    "--check/--no-check",
+    "checked",
+    default=True,
+    show_default=True,
+    help="Look for programs that cannot start, and for waste, in the new image.",
+)
 @click.option("--iidfile", metavar="FILE", help="Write the image's digest to a file.")
 @click.option("--metadata-file", metavar="FILE", help="Write what was built to a JSON file.")
 @click.option("--sign", "key_file", metavar="KEY", help="Sign the image with a private key.")
@@ -192,7 +200,7 @@ def _request(**options: Any) -> BuildRequest:
         dockerfile_text=text,
         names=tuple(options["names"]),
         target=options["target"],
-        build_args=_build_args(options["build_args"]),
+        build_args=read_build_args(options["build_args"]),
         labels=dict(_pair("--label", value) for value in options["labels"]),
         contexts=dict(_pair("--build-context", value) for value in options["contexts"]),
         platform=platform,
@@ -205,6 +213,7 @@ def _request(**options: Any) -> BuildRequest:
         parallel=options["parallel"],
         registries=None if options["offline"] else options_of(options),
         pull=options["pull"],
+        check=options["checked"],
     )
 
 
@@ -222,8 +231,11 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     return name, value
 
 
-def _build_args(texts: tuple[str, ...]) -> dict[str, str]:
-    """Values by name; a bare name takes the environment's, when it is set there."""
+def read_build_args(texts: tuple[str, ...]) -> dict[str, str]:
+    """Values by name; a bare name takes the environment's, when it is set there.
+
+    Raises click.UsageError.
+    """
     values: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -357,6 +369,7 @@ def _finish(result: BuildResult, options: dict[str, Any], *, is_quiet: bool) -> 
 
         for finding in result.findings:
             click.echo(f"{finding.rule.name}: {finding.message} (line {finding.range})", err=True)
+        _show_problems(result)
         steps = f"{result.cached} of {result.cached + result.executed} steps cached"
         what = f"{result.layers} layers, {size(result.size)}, {steps}"
         for name in result.names or ("image",):
@@ -364,6 +377,19 @@ def _finish(result: BuildResult, options: dict[str, Any], *, is_quiet: bool) -> 
         if options["output"]:
             click.echo(f"written to {options['output']}", err=True)
     click.echo(result.descriptor.digest)
+
+
+def _show_problems(result: BuildResult) -> None:
+    """What is wrong with the image; of many of a kind, some."""
+    from itertools import groupby
+
+    for name, group in groupby(result.problems, lambda problem: problem.check.name):
+        problems = list(group)
+        for problem in problems[:_MOST_PROBLEMS]:
+            click.echo(str(problem), err=True)
+        if len(problems) > _MOST_PROBLEMS:
+            more = len(problems) - _MOST_PROBLEMS
+            click.echo(f"{name}: {more} more: `pyoci-builder check --image` shows all", err=True)
 
 
 def _write(path: str, text: str) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "build": ("builder.cli.build", "Build an image from a Dockerfile."),
+    "check": ("builder.cli.check", "Find mistakes in a Dockerfile or an image."),
     "history": ("builder.cli.history", "Show how an image was made, step by step."),
     "images": ("builder.cli.images", "List the images of the store."),
     "import": ("builder.cli.imports", "Make an image of a root file system or take one over."),

@@ -38,6 +38,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from builder.checks import Problem
     from builder.dockerfile import Dockerfile, Finding, Resolution
     from builder.layer import Layer
     from builder.progress import Display
@@ -128,9 +129,18 @@ def build(
         base, result = solver.result(node), solver.result(end)
         layers = _layers(store, base.layers, result.layers, request)
         descriptor = finish_image(store.layout, resolution, graph, solver.outcomes, base, layers)
-        names = tuple(store.tag(name, descriptor) for name in request.names)
         image = Image.load(store.layout, descriptor, resolution.target_stage.platform)
         outcomes = solver.outcomes.values()
+        if request.secrets:
+            from builder.checks import refuse_secrets
+
+            refuse_secrets(image, image.stack[len(base.layers) :], request.secrets)
+        problems: tuple[Problem, ...] = ()
+        if request.check and any(not outcome.from_cache for outcome in outcomes):
+            from builder.checks import check_image
+
+            problems = tuple(check_image(image, len(base.layers)))
+        names = tuple(store.tag(name, descriptor) for name in request.names)
         cached = sum(1 for outcome in outcomes if outcome.from_cache)
         return BuildResult(
             descriptor=descriptor,
@@ -143,6 +153,7 @@ def build(
             cached=cached,
             executed=len(outcomes) - cached,
             findings=findings,
+            problems=problems,
         )
 
 

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from builder.checks import Problem
     from builder.descriptor import Descriptor
     from builder.dockerfile import Finding, Platform
     from builder.registry.options import Options
@@ -38,6 +39,7 @@ class BuildRequest:
         parallel: how many RUN steps at once; 0 for one per CPU.
         registries: how registries are spoken to; None: not at all.
         pull: ask registries even for images that the store has.
+        check: look at the image when a step was executed (`builder.checks`).
     """
 
     context: str
@@ -58,6 +60,7 @@ class BuildRequest:
     parallel: int = 0
     registries: Options | None = None
     pull: bool = False
+    check: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class BuildResult:
         layers: how many it has.
         cached, executed: steps that were found in the cache, and that were not.
         findings: of the linter.
+        problems: that the checks of the image found.
     """
 
     descriptor: Descriptor
@@ -82,3 +86,4 @@ class BuildResult:
     cached: int
     executed: int
     findings: tuple[Finding, ...] = ()
+    problems: tuple[Problem, ...] = ()

@@ -181,9 +181,9 @@ class Bench:
         with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
             assert str(self.store) not in file.read()
 
-    def run(self, *arguments):
+    def run(self, command, *arguments, check=True):
         """Run another command of the builder on the store."""
-        return run_command(arguments[0], "--store", str(self.store), *arguments[1:])
+        return run_command(command, "--store", str(self.store), *arguments, check=check)
 
     def command(self, *arguments, env=None):
         """Run another command of the builder that needs no store."""
