@@ -307,6 +307,8 @@ _ROWS = (
             Flag("memory-reservation", "", TEXT, "BYTES", "Memory kept when the host runs short."),
             Flag("memory-swap", "", TEXT, "BYTES", "Limit of memory and swap together."),
             Flag("pids-limit", "", NUMBER, "N", "Most processes and threads; -1: no limit."),
+            Flag("l3-cache-schema", "", TEXT, "SCHEMA", "Cache lines of Intel RDT, L3:0=f;…"),
+            Flag("mem-bw-schema", "", TEXT, "SCHEMA", "Memory bandwidth of Intel RDT, MB:0=20;…"),
         ),
         arguments="ID",
         minimum=1,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posix as os
 
-from pyoci.errors import PyociError, SpecError, UsageError, reason
+from pyoci.errors import HostError, PyociError, SpecError, UsageError, reason
 from pyoci.lifecycle.update import update
+from pyoci.paths import isdir
 from pyoci.spec.json_text import decode
 from pyoci.state.store import Entry, read_file
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from pyoci.invocation import Invocation, Settings
 
+RESCTRL = "/sys/fs/resctrl"
 MOST_BYTES = 16 << 20
 UNITS = "bkmgtp"
 
@@ -43,14 +45,38 @@ def run(
     invocation: Invocation, settings: Settings, options: dict[str, Any], arguments: list[str]
 ) -> int:
     """Change the limits of a container."""
+    entry = Entry(settings.root, arguments[0])
+    _check_rdt(entry, options)
     source = options.get("resources")
     resources = _read(source, invocation) if source else from_flags(options)
     memory = resources.get("memory") or {}
     if isinstance(memory, dict) and (memory.get("kernel") or memory.get("kernelTCP")):
         settings.warn("kernel memory limits have no effect on today's kernels and are deprecated")
-    for warning in update(Entry(settings.root, arguments[0]), resources):
+    for warning in update(entry, resources):
         settings.warn(warning)
     return 0
+
+
+def _check_rdt(entry: Entry, options: dict[str, Any]) -> None:
+    """Refuse schemas of Intel RDT: there is nothing to change in a container without intelRdt."""
+    for flag, directory, what in (
+        ("l3_cache_schema", "L3", "CAT: l3 cache"),
+        ("mem_bw_schema", "MB", "MBA: memory bandwidth"),
+    ):
+        if not options.get(flag):
+            continue
+        if not isdir(f"{RESCTRL}/info/{directory}"):
+            raise HostError(
+                f"Intel RDT/{what} schema is not enabled",
+                subject=f"--{flag.replace('_', '-')}",
+                hint=f"mount -t resctrl resctrl {RESCTRL}, on a processor that has it",
+            )
+        entry.read()
+        raise SpecError(
+            "updating a non-existent Intel RDT configuration is not supported",
+            subject="/linux/intelRdt",
+            hint="the container was created without /linux/intelRdt",
+        )
 
 
 def from_flags(options: dict[str, Any]) -> dict[str, Any]:

@@ -300,6 +300,12 @@ def test_kernel_memory_is_accepted_with_a_warning(box):
     assert "kernel memory" in done.stderr.lower()
 
 
+@pytest.mark.parametrize("flag", ["--l3-cache-schema", "--mem-bw-schema"])
+def test_schema_of_a_container_without_rdt_is_refused(box, flag):
+    box.start({})
+    assert "Intel RDT" in box.refused(flag, "L3:0=f")
+
+
 # /dev/kmsg: no container has it by default.
 KMSG = {"type": "c", "major": 1, "minor": 11}
 NOTHING = {"allow": False, "access": "rwm"}

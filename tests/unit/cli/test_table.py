@@ -49,7 +49,7 @@ RUNC = {
     "pause": "",
     "update": "resources r blkio-weight cpu-period cpu-quota cpu-burst cpu-share cpu-rt-period "
     "cpu-rt-runtime cpuset-cpus cpuset-mems cpu-idle memory memory-reservation memory-swap "
-    "pids-limit kernel-memory kernel-memory-tcp",
+    "pids-limit kernel-memory kernel-memory-tcp l3-cache-schema mem-bw-schema",
     "resume": "",
     "list": "format f quiet q",
     "spec": "bundle b rootless",
