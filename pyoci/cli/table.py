@@ -396,6 +396,17 @@ _ROWS = (
         maximum=1,
     ),
     Command(
+        "seccomp",
+        "Say what a seccomp profile makes of a system call, and which of its rules says so.",
+        (
+            Flag("format", "f", TEXT, "text|json", "Form of the answer; text by default."),
+            Flag("arch", "", TEXT, "ARCH", "SCMP_ARCH_ name; the machine's own by default."),
+        ),
+        arguments="explain PROFILE SYSCALL [ARGUMENT...]",
+        minimum=3,
+        maximum=None,
+    ),
+    Command(
         "help",
         "Show the help of a command.",
         arguments="[COMMAND]",
