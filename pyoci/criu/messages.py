@@ -56,6 +56,7 @@ OPTIONS = {
     "tcp_close": 52,
     "lsm_profile": 53,
     "lsm_mount_context": 63,
+    "mntns_compat_mode": 65,
 }
 # criu_cg_mode, by the names that criu(8) gives them.
 CGROUP_MODES = {"ignore": 0, "none": 1, "props": 2, "soft": 3, "full": 4, "strict": 5}

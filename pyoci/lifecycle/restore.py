@@ -36,7 +36,12 @@ from pyoci.lifecycle.pid_file import write_pid_file
 from pyoci.paths import isdir
 from pyoci.plan.host import Host
 from pyoci.plan.namespaces import Namespaces
-from pyoci.plan.restore import RestoreRequest, compile_mount_points, compile_restore
+from pyoci.plan.restore import (
+    RestoreRequest,
+    compile_mount_points,
+    compile_read_only_root,
+    compile_restore,
+)
 from pyoci.plan.stage import Failure, Stage
 from pyoci.spec.check import check_config
 from pyoci.spec.json_text import decode
@@ -294,6 +299,8 @@ class Restoration:
         state, config = creation.state, creation.config
         options = restoring.criu.switched_on(directories, _LOG, config)
         options += [("root", state.rootfs), ("rst_sibling", 1)]
+        # The other way of restoring mounts refuses slaves of the host's mounts (3.17).
+        options.append(("mntns_compat_mode", 1))
         options += [("cg_root", membership) for membership in memberships(criu_pid)]
         scratch = creation.entry.path
         options += [
@@ -320,30 +327,48 @@ class Restoration:
             _send_terminal(self._options, descriptor)
         elif response.script == "post-restore":
             self._restored = response.pid
+            if (creation.config.get("root") or {}).get("readonly"):
+                # CRIU 3.17 forgets that it was. Its processes do not run yet.
+                self._make_root_read_only(response.pid)
+
+    def _make_root_read_only(self, pid: int) -> None:
+        pidfd = os.pidfd_open(pid)
+        try:
+            plan = compile_read_only_root(pidfd)
+            _run_to_the_end(plan, self._creation.config, self._creation.state.rootfs, (pidfd,))
+        finally:
+            os.close(pidfd)
 
 
 def _make_mount_points(bundle: Bundle, host: Host) -> None:
     """Make the mount points that are missing in the rootfs, as create would."""
     plan = compile_mount_points(bundle.config, bundle.rootfs, bundle.path, host)
-    stage = Stage(plan)
+    _run_to_the_end(plan, bundle.config, bundle.rootfs, ())
+
+
+def _run_to_the_end(
+    plan: list[Operation], config: dict[str, Any], rootfs: str, inherited: tuple[int, ...]
+) -> None:
+    """Run a plan that ends at the sync ``end``; its mounts end with it."""
+    stage = Stage(plan, inherited=inherited)
 
     def on_sync(name: str) -> None:
-        if name == "mounted":
-            # All that was to be done; its mounts end with it.
-            raise _Mounted
+        if name == "end":
+            raise _End
 
     try:
         stage.run(on_sync)
-    except _Mounted:
-        pass
+    except _End:
+        return
     except Failure as failure:
-        raise _refused(failure, bundle.config, bundle.rootfs) from None
+        raise _refused(failure, config, rootfs) from None
     finally:
         stage.abandon()
+    raise PyociError("the init of the restore ended before its plan did", subject=rootfs)
 
 
-class _Mounted(Exception):  # noqa: N818 -- no error: the end of the plan
-    """The mount points are there."""
+class _End(Exception):  # noqa: N818 -- no error
+    """The end of a plan."""
 
 
 def _refused(failure: Failure, config: dict[str, Any], rootfs: str) -> PyociError:

@@ -1,7 +1,7 @@
-"""The plans of a restore: one makes the mount points, the other executes CRIU.
+"""The plans of a restore: for the mount points, for CRIU, and for a read-only root.
 
-CRIU makes the container's mounts itself, below a root that has to be a mount. Both plans run in a
-mount namespace of their own, so that the host sees none of it and nothing is left to take off.
+CRIU makes the container's mounts itself, below a root that has to be a mount. The first two run in
+a mount namespace of their own, so that the host sees none of it and nothing is left to take off.
 """
 
 from __future__ import annotations
@@ -93,8 +93,22 @@ def compile_mount_points(
     plan.container.add("attach_root", "/root/path", root, rootfs)
     simple = {**config, "mounts": [_simple(mount) for mount in _mounts(config)]}
     compile_mounts(plan, simple, host, Namespaces({}), bundle, [])
-    plan.container.add("sync", "", "mounted")
+    plan.container.add("sync", "", "end")
     return plan.operations(Section(), _clone(NO_SLOT))
+
+
+def compile_read_only_root(pidfd: int) -> list[Operation]:
+    """Compile what makes the root of a restored process read-only; it ends at a sync."""
+    plan = PlanWriter(privileged=True)
+    slot = plan.slot()
+    plan.host.add("inherit_file", "/root/readonly", slot, pidfd)
+    joins, clone = Section(), Section()
+    joins.add("join_process", "/root/readonly", slot, NAMESPACE_FLAGS["mount"])
+    clone.add("clone", "", 0, NO_SLOT, NO_SLOT, "")
+    plan.container.add("use_root", "/root/readonly", "/")
+    plan.container.add("root_readonly", "/root/readonly")
+    plan.container.add("sync", "", "end")
+    return plan.operations(joins, clone)
 
 
 def _mounts(config: dict[str, Any]) -> list[dict[str, Any]]:

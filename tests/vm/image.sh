@@ -18,7 +18,7 @@ account=tester
 packages="
 	systemd systemd-sysv dbus dbus-user-session libpam-systemd
 	kmod apparmor
-	busybox-static gcc libc6-dev iproute2 libseccomp2 mount procps uidmap util-linux
+	busybox-static criu gcc libc6-dev iproute2 libseccomp2 mount procps uidmap util-linux
 	python3
 "
 
