@@ -9,10 +9,10 @@ that speaks of missing ones.
 
 from __future__ import annotations
 
+from builder import contents
 from builder.descriptor import Descriptor
 from builder.errors import ImageNotFoundError
 from builder.image import choose_manifest
-from builder.registry import contents
 from builder.registry.blob_download import download
 from builder.registry.transfers import Transfer, transfer_all
 

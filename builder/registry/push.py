@@ -7,8 +7,8 @@ linked from there, when it is known that it came from there (`sources`).
 
 from __future__ import annotations
 
+from builder import contents
 from builder.errors import BlobNotFoundError
-from builder.registry import contents
 from builder.registry.blob_upload import mount, upload
 from builder.registry.transfers import Transfer, transfer_all
 

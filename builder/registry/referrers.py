@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 
-from builder import canonical_json, media_types
+from builder import canonical_json, contents, media_types
 from builder.descriptor import Descriptor
-from builder.registry import contents
 from builder.registry.errors import RegistryError
 from builder.registry.repository import json_object
 

@@ -10,17 +10,17 @@ with `artifactType`.
 
 from __future__ import annotations
 
-from builder import canonical_json, media_types
+from builder import canonical_json, contents, media_types
 from builder.descriptor import Descriptor
 from builder.layout import KIND, KIND_SIGNATURES, REF_NAME
 from builder.progress import QuietDisplay
-from builder.registry import contents
 from builder.registry.pull import EVERY_PLATFORM, pull
 from builder.registry.push import push
 from builder.registry.referrers import add_referrer, find_referrers
 from builder.signing.storage import (
     SIGNATURE,
     add_signature,
+    enter,
     read_manifest,
     read_signatures,
     signature_tag,
@@ -28,8 +28,6 @@ from builder.signing.storage import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from builder.layout import Layout
     from builder.registry.repository import Repository
 
@@ -53,7 +51,7 @@ def pull_signatures(repository: Repository, image: Descriptor, layout: Layout) -
         if entry.artifact_type == ARTIFACT_TYPE:
             found.append(referrer)
         elif not contents.is_index(referrer):
-            _enter(layout, referrer.replace(artifact_type=entry.artifact_type, annotations={}))
+            enter(layout, referrer.replace(artifact_type=entry.artifact_type, annotations={}))
     for manifest in found:
         _merge(layout, image, manifest, tag)
     return len(read_signatures(layout, image.digest))
@@ -91,20 +89,11 @@ def _merge(layout: Layout, image: Descriptor, manifest: Descriptor, tag: str) ->
     if not there and "subject" not in document:
         # As it is, with everything that others wrote into it.
         marks = {KIND: KIND_SIGNATURES, REF_NAME: tag}
-        _enter(layout, manifest.replace(annotations=marks))
+        enter(layout, manifest.replace(annotations=marks))
         return
     for signature in read_manifest(layout, manifest):
         if (signature.descriptor.digest, signature.candidate) not in there:
             add_signature(layout, image, signature.candidate)
-
-
-def _enter(layout: Layout, entry: Descriptor) -> None:
-    def edit(index: dict[str, Any]) -> None:
-        document = entry.to_json()
-        if document not in index["manifests"]:
-            index["manifests"].append(document)
-
-    layout.edit_index(edit)
 
 
 def _as_referrer(layout: Layout, manifest: Descriptor, image: Descriptor) -> Descriptor:

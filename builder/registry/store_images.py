@@ -6,11 +6,11 @@ not for the platform that is wanted, or when the caller wants the newest.
 
 from __future__ import annotations
 
+from builder import contents
 from builder.descriptor import Descriptor
 from builder.digest import Digest
 from builder.dockerfile.record import Record
 from builder.errors import BuilderError
-from builder.registry import contents
 from builder.registry.pull import EveryPlatform, pull
 from builder.registry.push import push
 from builder.registry.reference import Reference

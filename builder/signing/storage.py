@@ -106,6 +106,17 @@ def copy_signatures(source: Layout, target: Layout, image: Descriptor) -> int:
     return len(found)
 
 
+def enter(layout: Layout, entry: Descriptor) -> None:
+    """Add an entry to the index of a layout unless it is there. Raises StoreError."""
+
+    def edit(index: dict[str, Any]) -> None:
+        document = entry.to_json()
+        if document not in index["manifests"]:
+            index["manifests"].append(document)
+
+    layout.edit_index(edit)
+
+
 def drop_orphans(layout: Layout) -> int:
     """Take signatures out of the index whose image is in it no more. Returns how many manifests."""
     dropped: list[str] = []

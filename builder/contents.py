@@ -78,3 +78,19 @@ def _listed(document: dict[str, Any], member: str, what: str) -> list[Descriptor
         Descriptor.from_json(entry, f"{what} /{member}/{position}")
         for position, entry in enumerate(listed)
     ]
+
+
+def take_over(source: Layout, target: Layout, image: Descriptor) -> None:
+    """Copy an image, or of an index all images that are there, to another layout, verified.
+
+    The target's index is not changed. Raises ImageFormatError and what `Layout.adopt` raises.
+    """
+    document = parse(source.read(image), image)
+    if is_index(image):
+        for entry in entries_of(document, image):
+            if source.has(entry):
+                take_over(source, target, entry)
+    else:
+        for blob in blobs_of(document, image):
+            target.adopt(source, blob)
+    target.adopt(source, image)
