@@ -206,8 +206,11 @@ class Stage:
         """
         for message in self._messages():
             if message.kind == PID:
-                self.pid = message.index
-                self._reap_stage()
+                # Only the stage, on the host, tells it, and once. What holds the pipe later is
+                # inside the container, which must not choose the process that abandon() kills.
+                if not self.pid:
+                    self.pid = message.index
+                    self._reap_stage()
             elif message.kind == SYNC:
                 on_sync(str(self._operation(message.index).values[0]))  # type: ignore[union-attr]
                 self.go()

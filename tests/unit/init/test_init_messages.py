@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyoci.errors import PyociError
-from pyoci.plan.stage import FAILED, parse_messages
+from pyoci.plan.stage import FAILED, PID, Stage, parse_messages
 
 
 def message(kind: int, index: int, errno: int, text: bytes) -> bytes:
@@ -51,3 +52,17 @@ def test_any_bytes_are_messages_or_are_refused(data):
         return
     assert sum(16 for _ in messages) + len(rest) <= len(data)
     assert data.endswith(rest)
+
+
+def test_a_second_pid_from_inside_the_container_is_ignored():
+    read, write = os.pipe()
+    os.write(write, message(PID, 1000, 0, b"") + message(PID, 1, 0, b""))
+    os.close(write)
+    stage = Stage([])
+    os.dup2(read, stage._status)
+    os.close(read)
+    try:
+        stage.run(lambda name: None)
+        assert stage.pid == 1000
+    finally:
+        stage.close()
