@@ -13,6 +13,8 @@ import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
+from containerd_engine import Containerd
+from docker_engine import Docker
 from enclosure import Enclosure
 from image import Image
 from podman_engine import Podman
@@ -23,9 +25,7 @@ RUNTIMES = {"pyoci": "/usr/local/bin/pyoci", "runc": "/usr/sbin/runc"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--soak", type=int, default=40, help="starts and stops under each engine in the soak tests"
-    )
+    parser.addoption("--soak", type=int, default=40, help="containers of each soak test")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,3 +117,36 @@ def podman_sleepers(podman_machine: Enclosure) -> Iterator[dict[str, Podman]]:
 def podman_sleeper(podman_sleepers: dict[str, Podman], runtime: str) -> Podman:
     """Podman with a sleeping container, the first of its names."""
     return podman_sleepers[runtime]
+
+
+@pytest.fixture(scope="session")
+def docker_machine(new_enclosure: Callable[[str], Enclosure], image: Image) -> Enclosure:
+    """An enclosure where dockerd runs, with the shipped file as its configuration."""
+    enclosure = new_enclosure("docker")
+    enclosure.write("/etc/docker/daemon.json", shipped("docker-daemon.json"))
+    Docker.prepare(enclosure, image)
+    return enclosure
+
+
+@pytest.fixture
+def docker(docker_machine: Enclosure, runtime: str) -> Iterator[Docker]:
+    """Docker. After the test nothing of it may be left."""
+    engine = Docker(docker_machine, runtime)
+    yield engine
+    engine.clean_up()
+
+
+@pytest.fixture(scope="session")
+def containerd_machine(new_enclosure: Callable[[str], Enclosure], image: Image) -> Enclosure:
+    """An enclosure where containerd runs, with the shipped file in its configuration."""
+    enclosure = new_enclosure("containerd")
+    Containerd.prepare(enclosure, image, shipped("containerd.toml"))
+    return enclosure
+
+
+@pytest.fixture
+def containerd(containerd_machine: Enclosure, runtime: str) -> Iterator[Containerd]:
+    """Containerd. After the test nothing of it may be left."""
+    engine = Containerd(containerd_machine, runtime)
+    yield engine
+    engine.clean_up()
