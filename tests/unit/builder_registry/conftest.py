@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import re
 import threading
@@ -37,6 +38,7 @@ class FakeRegistry:
         self.blobs: dict[tuple[str, str], bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.uploads: dict[str, bytearray] = {}
+        self.numbers = itertools.count()
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.faults: list[list] = []
         self.has_referrers = False
@@ -173,7 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             fake.blobs[name, source[1]] = fake.blobs[source]
             self.answer(201, Location=f"/v2/{name}/blobs/{source[1]}")
             return
-        number = str(len(fake.uploads))
+        number = str(next(fake.numbers))
         fake.uploads[number] = bytearray()
         self.answer(202, Location=f"/v2/{name}/blobs/uploads/{number}?state=a%2Bb", Range="0-0")
 
