@@ -282,18 +282,21 @@ class Layout:
 
     def _initialise(self) -> None:
         os.makedirs(f"{self.path}/blobs/sha256", exist_ok=True)
-        if not os.path.exists(self._index_path):
-            self._replace_index(
-                canonical_json.encode(
-                    {"schemaVersion": 2, "mediaType": media_types.INDEX, "manifests": []}
-                )
-            )
-        # Last: it makes the directory a layout. Not by rename, since other processes may hold the
-        # lock on it already.
+        empty = {"schemaVersion": 2, "mediaType": media_types.INDEX, "manifests": []}
+        self._place(canonical_json.encode(empty), self._index_path)
+        # Last: it makes the directory a layout.
+        self._place(_VERSION_FILE, self._version_path)
+
+    def _place(self, data: bytes, path: str) -> None:
+        """Write a file that is not there yet, whole.
+
+        Not by rename: who makes the same layout at the same time may have written to it already,
+        or hold the lock on it.
+        """
         fd, fresh = create_named(self.path)
         try:
-            _write_all(fd, _VERSION_FILE)
-            os.link(fresh, self._version_path)
+            _write_all(fd, data)
+            os.link(fresh, path)
         except FileExistsError:
             pass
         finally:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from builder import layout as layouts
 from builder import media_types
 from builder.descriptor import Descriptor
 from builder.digest import Digest
@@ -230,3 +231,20 @@ def test_adopting_verifies_on_the_way(layout: Layout, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="its bytes have the digest"):
         layout.adopt(other, bad)
     assert not layout.has(bad.digest)
+
+
+def test_a_slow_maker_of_a_layout_does_not_undo_what_a_quicker_one_has_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "layout")
+    create_named = layouts.create_named
+
+    def after_a_quicker_one(root: str) -> tuple[int, str]:
+        monkeypatch.setattr(layouts, "create_named", create_named)
+        layout = Layout.create(path)
+        _name(layout, _manifest(layout, 1), "quick")
+        return create_named(root)
+
+    monkeypatch.setattr(layouts, "create_named", after_a_quicker_one)
+    slow = Layout.create(path)
+    assert [entry.annotations[REF_NAME] for entry in slow.index()] == ["quick"]
