@@ -54,10 +54,13 @@ def check_target(url: httpx.URL, registry: httpx.URL, *, plain_allowed: bool) ->
             subject=registry.host,
             hint="--plain-http allows it",
         )
-    address = _address(url.host)
-    if same or address is None or is_loopback(registry.host):
+    if same or is_loopback(registry.host):
         return
-    if address.is_loopback or address.is_link_local or address.is_unspecified:
+    address = _address(url.host)
+    if url.host == "localhost" or (
+        address is not None
+        and (address.is_loopback or address.is_link_local or address.is_unspecified)
+    ):
         raise RegistryError(
             f"registry {registry.host} leads to {shown(url)}: an address of this machine or link",
             subject=registry.host,

@@ -64,6 +64,7 @@ def test_other_machines_are_not_taken_for_this_one(host) -> None:
     "target",
     [
         "https://169.254.169.254/latest/meta-data",
+        "https://localhost/x",
         "https://127.0.0.1:8080/x",
         "https://[::1]/x",
         "https://[::ffff:127.0.0.1]/x",
