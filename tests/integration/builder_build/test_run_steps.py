@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 
@@ -204,15 +206,16 @@ def test_secrets_reach_the_step_and_nothing_else(bench, tmp_path):
         "FROM busybox\n"
         "RUN --mount=type=secret,id=s,mode=0440,gid=29 --mount=type=secret,id=v,env=V"
         " cat /run/secrets/s > /dev/null; stat -c '%a %g' /run/secrets/s > /out;"
-        ' test "$(cat /run/secrets/s)$V" = hunter2-filehunter2-env && echo ok >> /out\n'
+        ' printf %s "$(cat /run/secrets/s)$V" | busybox sha256sum >> /out\n'
     )
     options = ("--secret", f"id=s,src={tmp_path}/secret", "--secret", "id=v,env=THE_SECRET")
     built = bench.build(text, *options, env={"THE_SECRET": "hunter2-env"})
-    assert built.files() == {"out": b"440 29\nok\n"}
+    digest = hashlib.sha256(b"hunter2-filehunter2-env").hexdigest()
+    assert built.files() == {"out": f"440 29\n{digest}  -\n".encode()}
     for directory, _, files in __import__("os").walk(bench.store):
         for name in files:
             with open(f"{directory}/{name}", "rb") as file:
-                assert b"hunter2-" not in file.read().replace(b"= hunter2-filehunter2-env", b"")
+                assert b"hunter2-" not in file.read()
 
 
 def test_a_secret_that_is_not_given(bench):
