@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from posix import getcwd, lstat, mkdir, stat
 
+# Where programs are looked for when the caller's environment has no PATH: engines give none.
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TYPE, _DIRECTORY = 0o170000, 0o040000  # S_IFMT, S_IFDIR
 
 

@@ -70,7 +70,7 @@ def parse_hierarchies(mountinfo: bytes, cgroup: bytes) -> Hierarchies:
         line = raw.decode("utf-8", "surrogateescape")
         left, _, right = line.partition(" - ")
         fields = left.split(" ")
-        root, mountpoint = _unescape(fields[3]), _unescape(fields[4])
+        root, mountpoint = unescape(fields[3]), unescape(fields[4])
         kind, _, rest = right.partition(" ")
         if kind == "cgroup2":
             if own_unified is not None and _preferred(unified, mountpoint):
@@ -100,7 +100,7 @@ def _below(root: str, own: str) -> str:
     return own[len(root) :] if own.startswith(root + "/") else "/"
 
 
-def _unescape(text: str) -> str:
+def unescape(text: str) -> str:
     """Undo the octal escapes of mountinfo (space, tab, newline, backslash)."""
     if "\\" not in text:
         return text

@@ -188,10 +188,6 @@ class LegacyCgroup:
             self._resources = resources
             self._make_again()
 
-    def check(self, resources: dict[str, Any]) -> None:
-        """Raise the errors that ``apply`` knows before it changes anything."""
-        self._settings(resources)
-
     def _set_limits(self, resources: dict[str, Any], undo: Undo | None = None) -> None:
         write_settings(self._settings(resources), self._directories, undo)
 

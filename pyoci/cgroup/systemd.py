@@ -185,16 +185,16 @@ class SystemdCgroup:
         from pyoci.cgroup.systemd_properties import device_properties
 
         rules = effective_device_rules({"devices": new})
-        properties = device_properties(rules) or [("DevicePolicy", "s", "auto")]
+        expressed = device_properties(rules)
+        properties = expressed or [("DevicePolicy", "s", "auto")]
         # Lists of a unit are added to; an empty one clears them (org.freedesktop.systemd1(5)).
         properties.insert(1, ("DeviceAllow", "a(ss)", []))
         what = f"set {ROOT}/devices of unit {self._unit}"
         if isinstance(self._inner, UnifiedCgroup):
-            expressed = device_properties(rules) is not None
-            if not expressed:
+            if expressed is None:
                 self._inner.replace_devices(new, others=False)
             self._set_properties(properties, what)
-            if expressed:
+            if expressed is not None:
                 self._inner.replace_devices(None, others=False)
             return
         # systemd rewrites the whole list on v1, beginning with nothing.

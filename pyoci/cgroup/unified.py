@@ -112,10 +112,6 @@ class UnifiedCgroup:
             path = dirname(path)
         return above
 
-    def check(self, resources: dict[str, Any]) -> None:
-        """Raise the errors that ``apply`` knows before it changes anything."""
-        self._settings(resources)
-
     def _settings(self, resources: dict[str, Any]) -> list[Setting]:
         from pyoci.cgroup.unified_settings import unified_settings
 

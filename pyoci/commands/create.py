@@ -58,6 +58,15 @@ def create_options(
     )
 
 
+def refuse_console_socket(options: CreateOptions) -> None:
+    """Raise UsageError when a command that stays is told where to send the terminal."""
+    if options.console_socket is not None:
+        raise UsageError(
+            "cannot use console socket if pyoci will not detach or allocate tty",
+            hint="add --detach, or leave --console-socket out",
+        )
+
+
 def absolute(invocation: Invocation, path: str | None) -> str | None:
     """Give a flag's path as an absolute one, None when it is not given."""
     if not path:

@@ -7,6 +7,7 @@ import subprocess
 
 from pyoci.errors import HostError, PyociError, UsageError, reason
 from pyoci.lifecycle.processes import processes
+from pyoci.paths import SEARCH_PATH
 from pyoci.spec.json_text import encode
 from pyoci.state.store import Entry
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pyoci.invocation import Invocation, Settings
-
-# Engines call the runtime without PATH.
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def run(
@@ -57,7 +55,7 @@ def filter_lines(lines: list[str], pids: list[int]) -> list[str]:
 
 
 def _ps(arguments: list[str], invocation: Invocation) -> str:
-    path = invocation.environ.get("PATH") or DEFAULT_PATH
+    path = invocation.environ.get("PATH") or SEARCH_PATH
     program = shutil.which("ps", path=path)
     if program is None:
         raise HostError(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pyoci.commands.checkpoint import criu_options
-from pyoci.commands.create import bundle_path, create_options
-from pyoci.errors import UsageError
+from pyoci.commands.create import bundle_path, create_options, refuse_console_socket
 from pyoci.lifecycle.restore import RestoreOptions, restore
 from pyoci.lifecycle.run import attend
 from pyoci.spec.bundle import load_bundle
@@ -44,11 +43,7 @@ def run(
         _, warnings = restore(settings.root, name, bundle, settled, restoring)
         status = 0
     else:
-        if settled.console_socket is not None:
-            raise UsageError(
-                "cannot use console socket if pyoci will not detach or allocate tty",
-                hint="add --detach, or leave --console-socket out",
-            )
+        refuse_console_socket(settled)
         status, warnings = attend(
             Entry(settings.root, name),
             bundle,

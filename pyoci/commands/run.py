@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pyoci import phases
-from pyoci.commands.create import bundle_path, create_options
-from pyoci.errors import UsageError
+from pyoci.commands.create import bundle_path, create_options, refuse_console_socket
 from pyoci.lifecycle import run as lifecycle
 from pyoci.lifecycle.sockets import pass_sockets
 from pyoci.spec.bundle import load_bundle
@@ -29,11 +28,7 @@ def run(
         warnings = lifecycle.run_detached(settings.root, arguments[0], bundle, settled)
         status = 0
     else:
-        if settled.console_socket is not None:
-            raise UsageError(
-                "cannot use console socket if pyoci will not detach or allocate tty",
-                hint="add --detach, or leave --console-socket out",
-            )
+        refuse_console_socket(settled)
         status, warnings = lifecycle.run(
             settings.root,
             arguments[0],

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pyoci.errors import SeccompError, UsageError
+from pyoci.commands.create import absolute
+from pyoci.errors import SeccompError, UsageError, reason
+from pyoci.paths import isdir
+from pyoci.state.store import read_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +16,6 @@ if TYPE_CHECKING:
     from pyoci.invocation import Invocation, Settings
     from pyoci.seccomp.explain import Judgement
 
-_LARGEST = 16 << 20
 _MOST_ARGUMENTS = 6
 
 
@@ -31,7 +33,7 @@ def run(
         raise UsageError(f"unknown action {action!r} of seccomp", hint="use explain")
     if len(texts) > _MOST_ARGUMENTS:
         raise UsageError(f"{len(texts)} arguments: a system call has at most {_MOST_ARGUMENTS}")
-    profile = _profile(path if path.startswith("/") else f"{invocation.cwd}/{path}")
+    profile = _profile(absolute(invocation, path) or "")
     syscall = _number(call) if call[:1].isdigit() or call[:1] == "-" else call
     found = judge(
         profile,
@@ -51,21 +53,16 @@ def _profile(path: str) -> dict[str, Any]:
     """Read a profile by itself, or the one of a bundle or its config.json."""
     from pyoci.spec.json_text import decode
 
-    if os.path.isdir(path):
+    if isdir(path):
         path = f"{path}/config.json"
     try:
-        with open(path, "rb") as file:
-            data = file.read(_LARGEST + 1)
+        data = read_file(path)
     except OSError as error:
-        from pyoci.errors import reason
-
         raise SeccompError(
             f"reading the profile {path}: {reason(error)}",
             subject=path,
             hint="name a profile's file, a config.json or a bundle",
         ) from None
-    if len(data) > _LARGEST:
-        raise SeccompError(f"reading the profile {path}: more than 16 MiB", subject=path)
     document = decode(data, path)
     if isinstance(document, dict) and "ociVersion" in document:
         linux = document.get("linux")

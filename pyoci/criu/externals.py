@@ -8,7 +8,8 @@ from __future__ import annotations
 import errno
 import posix as os
 
-from pyoci.paths import exists
+from pyoci.cgroup.hierarchies import unescape
+from pyoci.paths import exists, isdir
 from pyoci.plan.devices import DEFAULT_DEVICES
 from pyoci.plan.mounts import MountFlags, clean
 from pyoci.plan.namespaces import NAMESPACE_FILES, Namespaces
@@ -27,7 +28,7 @@ DESCRIPTORS_FILE = "descriptors.json"
 # The keys are runc's: CRIU knows these two types of external namespaces.
 NAMESPACE_KEYS = {"network": "extRootNetNS", "pid": "extRootPidNS"}
 _MOST_LINKS = 40  # as in the kernel
-_TYPE, _DIRECTORY, _REGULAR, _CHARACTER = 0o170000, 0o040000, 0o100000, 0o020000
+_TYPE, _REGULAR, _CHARACTER = 0o170000, 0o100000, 0o020000
 _MEMORY_DEVICES = 1  # their major number (null(4))
 
 
@@ -43,14 +44,7 @@ class MountTable:
             for line in file:
                 fields = line.split(b" ")
                 self.ids.add(int(fields[0]))
-                self.points.add(_unescape(fields[4].decode("utf-8", "surrogateescape")))
-
-
-def _unescape(text: str) -> str:
-    """Undo the octal escapes of mountinfo (space, tab, newline, backslash)."""
-    for escape, plain in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
-        text = text.replace(escape, plain)
-    return text
+                self.points.add(unescape(fields[4].decode("utf-8", "surrogateescape")))
 
 
 def dumped_mounts(
@@ -62,7 +56,7 @@ def dumped_mounts(
     for path in (config.get("linux") or {}).get("maskedPaths") or ():
         point = inside(root, path)
         if point in table.points:
-            found[point] = MASKED_DIRECTORY if _is_directory(root + point) else MASKED_FILE
+            found[point] = MASKED_DIRECTORY if isdir(root + point) else MASKED_FILE
     for key in outside_mounts(config, cgroup):
         point = inside(root, key)
         if point in table.points:
@@ -195,10 +189,3 @@ def inside(root: str, path: str) -> str:
             found = []
         pending += [piece for piece in reversed(target.split("/")) if piece]
     return "/" + "/".join(found)
-
-
-def _is_directory(path: str) -> bool:
-    try:
-        return os.stat(path).st_mode & _TYPE == _DIRECTORY
-    except OSError:
-        return False

@@ -20,6 +20,7 @@ import posix as os
 
 from pyoci.criu.messages import NOTIFY, Response, answer
 from pyoci.errors import CriuError, reason
+from pyoci.paths import SEARCH_PATH
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,19 +29,15 @@ if TYPE_CHECKING:
     # What a notification brings with it: its descriptor, -1 for none.
     OnNotify = Callable[[Response, int], None]
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LARGEST_MESSAGE = 1 << 16
 _SIGKILL = 9
 _FIRST_FREE = 10  # clear of the numbers that the child gets
 
 
 def criu_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """Give CRIU's environment: the caller's, with a PATH, by which it finds tar and iptables.
-
-    Engines call their runtime without one.
-    """
+    """Give CRIU's environment: the caller's, with a PATH, by which it finds tar and iptables."""
     path = environ.get("PATH")
-    return {**environ, "PATH": f"{path}:{_PATH}" if path else _PATH}
+    return {**environ, "PATH": f"{path}:{SEARCH_PATH}" if path else SEARCH_PATH}
 
 
 def find_criu(environment: Mapping[str, str]) -> str:

@@ -158,20 +158,7 @@ def _create(
 ) -> None:
     entry, state, config = creation.entry, creation.state, creation.config
     linux = config.get("linux") or {}
-    rootless = host.euid != 0 or host.in_user_namespace
-    if options.rootless is not None:
-        rootless = options.rootless
-    cgroup = resolve(
-        linux.get("cgroupsPath"),
-        state.id,
-        systemd=options.systemd_cgroup,
-        rootless=rootless,
-        annotations=state.annotations,
-    )
-    # Written before anything is made, so that delete --force finds all of it.
-    state.cgroup = cgroup.record()
-    entry.save_config(bundle.config_bytes)
-    entry.write(state)
+    cgroup = record_cgroup(creation, bundle, options, host)
     listener = _connect_listener(linux)
     operations = compile_create(
         config, _request(creation, options, cgroup, host, listener), host, warnings
@@ -231,6 +218,28 @@ def _create(
     phases.mark("init")
     stage.close()
     warnings += stage.warnings
+
+
+def record_cgroup(creation: Creation, bundle: Bundle, options: CreateOptions, host: Host) -> Cgroup:
+    """Give the cgroup that a container is to have, and write it down with the configuration.
+
+    Before anything is made, so that delete --force finds all of it.
+    """
+    state = creation.state
+    rootless = host.euid != 0 or host.in_user_namespace
+    if options.rootless is not None:
+        rootless = options.rootless
+    cgroup = resolve(
+        (creation.config.get("linux") or {}).get("cgroupsPath"),
+        state.id,
+        systemd=options.systemd_cgroup,
+        rootless=rootless,
+        annotations=state.annotations,
+    )
+    state.cgroup = cgroup.record()
+    creation.entry.save_config(bundle.config_bytes)
+    creation.entry.write(state)
+    return cgroup
 
 
 def _give_cgroup(cgroup: Cgroup, config: dict[str, Any], host: Host, pid: int) -> None:

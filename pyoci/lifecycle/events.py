@@ -6,8 +6,8 @@ import os
 import select
 import time
 
-from pyoci.errors import CgroupError, ContainerStateError
-from pyoci.lifecycle.find import cgroup_of
+from pyoci.errors import ContainerStateError
+from pyoci.lifecycle.find import required_cgroup
 from pyoci.state.process import is_alive
 from pyoci.state.store import Entry
 
@@ -79,12 +79,7 @@ def _figures(cgroup: Cgroup) -> dict[str, Any]:
 def _cgroup(entry: Entry, state: State) -> Cgroup:
     if state.status(entry) == "stopped":
         raise _not_running(state)
-    cgroup = cgroup_of(state)
-    if cgroup is None:
-        raise CgroupError(
-            f"read statistics of container {state.id}: it has no cgroup", subject=state.id
-        )
-    return cgroup
+    return required_cgroup(state, "read statistics of")
 
 
 def _pidfd(state: State) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyoci.errors import CgroupError
 from pyoci.state.store import Entry, State
 
 TYPE_CHECKING = False
@@ -25,6 +26,14 @@ def cgroup_of(state: State) -> Cgroup | None:
     from pyoci.cgroup.recorded import from_record
 
     return from_record(state.cgroup)
+
+
+def required_cgroup(state: State, doing: str) -> Cgroup:
+    """Give the container's cgroup; raises CgroupError when it has none."""
+    cgroup = cgroup_of(state)
+    if cgroup is None:
+        raise CgroupError(f"{doing} container {state.id}: it has no cgroup", subject=state.id)
+    return cgroup
 
 
 def status_of(entry: Entry, state: State) -> str:

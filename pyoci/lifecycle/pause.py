@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import posix as os
 
-from pyoci.errors import CgroupError, ContainerStateError
-from pyoci.lifecycle.find import cgroup_of, status_of
+from pyoci.errors import ContainerStateError
+from pyoci.lifecycle.find import required_cgroup, status_of
 from pyoci.lifecycle.kill import not_running
 from pyoci.state.store import Entry
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from pyoci.cgroup import Cgroup
-    from pyoci.state.store import State
 
 
 def pause(entry: Entry) -> None:
@@ -32,7 +27,7 @@ def pause(entry: Entry) -> None:
             )
         if status not in ("created", "running"):
             raise not_running(state)
-        _cgroup(state, "pause").freeze()
+        required_cgroup(state, "pause").freeze()
     finally:
         os.close(lock)
 
@@ -50,13 +45,6 @@ def resume(entry: Entry) -> None:
             raise ContainerStateError(
                 "container not paused", subject=state.id, hint=f"it is {status}"
             )
-        _cgroup(state, "resume").thaw()
+        required_cgroup(state, "resume").thaw()
     finally:
         os.close(lock)
-
-
-def _cgroup(state: State, verb: str) -> Cgroup:
-    cgroup = cgroup_of(state)
-    if cgroup is None:
-        raise CgroupError(f"{verb} container {state.id}: it has no cgroup", subject=state.id)
-    return cgroup

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import posix as os
 
-from pyoci.cgroup.location import resolve
 from pyoci.cgroup.membership import memberships
 from pyoci.criu.externals import (
     DESCRIPTORS_FILE,
@@ -30,6 +29,7 @@ from pyoci.lifecycle.create import (
     check_terminal,
     device_program,
     new_state,
+    record_cgroup,
     run_hooks_before_pivot,
 )
 from pyoci.lifecycle.pid_file import write_pid_file
@@ -217,22 +217,12 @@ class Restoration:
         return stage
 
     def _make_cgroup(self, host: Host) -> Cgroup:
-        """Make the cgroup as create does: recorded before it exists, so that delete finds it."""
+        """Make the cgroup as create does."""
         creation = self._creation
-        linux = creation.config.get("linux") or {}
-        rootless = self._options.rootless or host.in_user_namespace
-        cgroup = resolve(
-            linux.get("cgroupsPath"),
-            creation.state.id,
-            systemd=self._options.systemd_cgroup,
-            rootless=rootless,
-        )
-        creation.state.cgroup = cgroup.record()
-        creation.entry.save_config(self._bundle.config_bytes)
-        creation.entry.write(creation.state)
-        creation.cgroup = cgroup
-        cgroup.create(linux.get("resources") or {}, None)
-        cgroup.apply(linux.get("resources") or {})
+        cgroup = creation.cgroup = record_cgroup(creation, self._bundle, self._options, host)
+        resources = (creation.config.get("linux") or {}).get("resources") or {}
+        cgroup.create(resources, None)
+        cgroup.apply(resources)
         return cgroup
 
     def _move_up(self, number: int) -> int:

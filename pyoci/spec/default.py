@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyoci.paths import SEARCH_PATH
 from pyoci.spec.version import NEWEST
 
 TYPE_CHECKING = False
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _CAPABILITIES = ("CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE")
-_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_PATH = f"PATH={SEARCH_PATH}"
 _MASKED = (
     "/proc/acpi",
     "/proc/asound",
