@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 REF_NAME = "org.opencontainers.image.ref.name"
 """The annotation that names an entry of index.json."""
+FULL_NAME = "io.containerd.image.name"
+"""Where containerd and BuildKit keep the whole name; ref.name is the tag alone."""
 KIND = "kind"
 """cosign's annotation: whether an entry is an image or speaks about one."""
 KIND_SIGNATURES = "dev.cosignproject.cosign/sigs"
@@ -47,6 +49,13 @@ def is_accessory(entry: Descriptor) -> bool:
     """Whether an entry of index.json is a signature or another artifact rather than an image."""
     is_artifact = entry.artifact_type is not None
     return is_artifact or entry.annotations.get(KIND) in (KIND_SIGNATURES, KIND_ATTESTATIONS)
+
+
+def annotation_of(entry: Any, name: str) -> str | None:
+    """An annotation of an entry of index.json that somebody else may have written."""
+    annotations = entry.get("annotations") if isinstance(entry, dict) else None
+    value = annotations.get(name) if isinstance(annotations, dict) else None
+    return value if isinstance(value, str) else None
 
 
 LARGEST_DOCUMENT = 4 << 20

@@ -21,13 +21,12 @@ from builder.errors import BlobNotFoundError, DigestMismatchError, ImageFormatEr
 from builder.layer import entry as kinds
 from builder.layer.decompression import detecting_decompressor
 from builder.layer.tar_reader import TarReader
-from builder.layout import KIND, REF_NAME, Layout, is_accessory
+from builder.layout import FULL_NAME, KIND, REF_NAME, Layout, is_accessory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from builder.layer.entry import Entry, Readable
 
-_FULL_NAME = "io.containerd.image.name"
 _BLOBS = "blobs/"
 
 
@@ -112,14 +111,14 @@ def _oci_images(
             accessories.append(entry)
             continue
         _check_complete(layout, entry, what)
-        kept = {k: v for k, v in entry.annotations.items() if k not in (REF_NAME, KIND, _FULL_NAME)}
+        kept = {k: v for k, v in entry.annotations.items() if k not in (REF_NAME, KIND, FULL_NAME)}
         _, names = images.setdefault(entry.digest, (entry.replace(annotations=kept), []))
         names += [name for name in [_name_of(entry)] if name and name not in names]
     return [ArchivedImage(image, tuple(names)) for image, names in images.values()], accessories
 
 
 def _name_of(entry: Descriptor) -> str:
-    full = entry.annotations.get(_FULL_NAME)
+    full = entry.annotations.get(FULL_NAME)
     if full:
         return full
     # Podman writes the whole name here; a bare tag is no name of an image.

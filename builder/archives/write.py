@@ -16,7 +16,7 @@ from builder.image import Image
 from builder.layer import entry as kinds
 from builder.layer.entry import Entry
 from builder.layer.tar_writer import TarWriter
-from builder.layout import KIND, KIND_SIGNATURES, REF_NAME
+from builder.layout import FULL_NAME, KIND, KIND_SIGNATURES, REF_NAME
 from builder.signing.storage import signature_tag
 
 TYPE_CHECKING = False
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from builder.dockerfile.platforms import Platform
     from builder.layout import Layout
 
-FULL_NAME = "io.containerd.image.name"
 _VERSION = b'{"imageLayoutVersion":"1.0.0"}'
 
 

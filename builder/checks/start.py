@@ -7,6 +7,7 @@ import posixpath
 import tempfile
 
 from builder.checks.checks import PROGRAM_NOT_EXECUTABLE, PROGRAM_NOT_FOUND, UNKNOWN_USER, Problem
+from builder.dockerfile.image_config import DEFAULT_PATH
 from builder.images.accounts import AccountError, resolve_user
 from builder.layer import entry as kinds
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from builder.checks.file_tree import FileTree
     from builder.checks.layer_index import Item
-
-_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def user_problems(tree: FileTree, config: Mapping[str, Any]) -> list[Problem]:
@@ -123,4 +122,4 @@ def search_path(config: Mapping[str, Any]) -> list[str]:
 
 def _path(config: Mapping[str, Any]) -> str:
     values = [text for text in _words(config, "Env") if text.startswith("PATH=")]
-    return values[-1].removeprefix("PATH=") if values else _DEFAULT_PATH
+    return values[-1].removeprefix("PATH=") if values else DEFAULT_PATH

@@ -7,22 +7,25 @@ import sys
 
 import click
 
+from builder.cli.dockerfile_options import (
+    build_args_option,
+    dockerfile_option,
+    read_build_args,
+    read_standard_input,
+)
+from builder.cli.interruption import stopping_on_signals
+from builder.cli.output_file import write_text
 from builder.cli.registry_options import options_of, registry_options
 from builder.cli.store_option import store_option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-    from types import FrameType
     from typing import Any
 
-    from builder.execute.cancel import Cancellation
-    from builder.progress import Display
+    from builder.registry.options import Options
     from builder.solve import BuildRequest, BuildResult
     from builder.store import Store
 
-_LARGEST_STDIN = 16 << 20
 _LARGEST_SECRET = 500 << 10
 _MOST_PROBLEMS = 5
 ENTITLEMENTS = ("network.host", "security.insecure")
@@ -30,16 +33,9 @@ ENTITLEMENTS = ("network.host", "security.insecure")
 
 @click.command("build", short_help="Build an image from a Dockerfile.")
 @click.argument("context", metavar="CONTEXT")
-@click.option(
-    "-f",
-    "--file",
-    "dockerfile",
-    default="",
-    metavar="FILE",
-    help="The Dockerfile, - for standard input [default: CONTEXT/Dockerfile].",
-)
+@dockerfile_option
 @click.option("-t", "--tag", "names", multiple=True, metavar="NAME", help="Name of the image.")
-@click.option("--build-arg", "build_args", multiple=True, metavar="K[=V]", help="Value of an ARG.")
+@build_args_option
 @click.option("--target", default="", metavar="STAGE", help="Stage to build, by name or index.")
 @click.option(
     "-o",
@@ -120,10 +116,13 @@ def command(**options: Any) -> None:
     from builder.rootless import enter_namespaces
 
     enter_namespaces()
+    from builder.solve import build
+
     with Store(root, warn=lambda text: click.echo(text, err=True)) as store:
         display = new_display(kind, sys.stderr, os.environ)
         try:
-            result = _build(store, request, display)
+            with stopping_on_signals() as cancellation:
+                result = build(store, request, display, cancellation)
         finally:
             display.close()
         if key is not None:
@@ -131,42 +130,9 @@ def command(**options: Any) -> None:
         if options["output"]:
             _export(store, result, options["output"])
         if options["push"]:
-            _push(store, result, options, kind)
+            # A password is asked for once.
+            _push(store, result, request.registries or options_of(options), kind)
     _finish(result, options, is_quiet=kind == "quiet")
-
-
-def _build(store: Store, request: BuildRequest, display: Display) -> BuildResult:
-    """Build, stopped in good order by Ctrl-C and SIGTERM."""
-    from builder.execute.cancel import Cancellation, Cancelled
-    from builder.solve import build
-
-    cancellation = Cancellation()
-    try:
-        with _stopping_on_signals(cancellation):
-            return build(store, request, display, cancellation)
-    except Cancelled:
-        raise KeyboardInterrupt from None
-    finally:
-        cancellation.close()
-
-
-def _stopping_on_signals(cancellation: Cancellation) -> AbstractContextManager[None]:
-    import signal
-    from contextlib import contextmanager
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        cancellation.cancel()
-
-    @contextmanager
-    def handlers() -> Iterator[None]:
-        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    return handlers()
 
 
 def _request(**options: Any) -> BuildRequest:
@@ -183,7 +149,7 @@ def _request(**options: Any) -> BuildRequest:
     text = None
     dockerfile = options["dockerfile"]
     if dockerfile == "-":
-        dockerfile, text = "", _standard_input()
+        dockerfile, text = "", read_standard_input()
     level = options["compression_level"]
     platform = None
     if options["platform"]:
@@ -217,35 +183,11 @@ def _request(**options: Any) -> BuildRequest:
     )
 
 
-def _standard_input() -> bytes:
-    data = sys.stdin.buffer.read(_LARGEST_STDIN + 1)
-    if len(data) > _LARGEST_STDIN:
-        raise click.UsageError(f"the Dockerfile has more than {_LARGEST_STDIN} bytes")
-    return data
-
-
 def _pair(option: str, text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise click.UsageError(f"{option} {text!r} must be of the form NAME=VALUE")
     return name, value
-
-
-def read_build_args(texts: tuple[str, ...]) -> dict[str, str]:
-    """Values by name; a bare name takes the environment's, when it is set there.
-
-    Raises click.UsageError.
-    """
-    values: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not name:
-            raise click.UsageError(f"--build-arg {text!r} has no name")
-        if equals:
-            values[name] = value
-        elif name in os.environ:
-            values[name] = os.environ[name]
-    return values
 
 
 def _epoch(build_args: tuple[str, ...]) -> int | None:
@@ -316,16 +258,15 @@ def _sign(store: Store, result: BuildResult, key: Any) -> None:
         sign_image(store.layout, result.descriptor, key, name)
 
 
-def _push(store: Store, result: BuildResult, options: dict[str, Any], kind: str) -> None:
+def _push(store: Store, result: BuildResult, registries: Options, kind: str) -> None:
     """Push the image under every name it was given."""
-    from builder.cli.registry_options import stopping_on_signals
     from builder.progress import new_display
     from builder.registry.reference import Reference
     from builder.registry.store_images import push_local
 
     with stopping_on_signals() as cancellation:
         display = new_display(kind, sys.stderr, os.environ)
-        registries = options_of(options, cancellation)
+        registries = registries.replace(cancellation=cancellation)
         try:
             for name in result.names:
                 reference = Reference.parse(name)
@@ -353,7 +294,7 @@ def _export(store: Store, result: BuildResult, path: str) -> None:
 def _finish(result: BuildResult, options: dict[str, Any], *, is_quiet: bool) -> None:
     """Say what was built: the digest on standard output, the rest on standard error."""
     if options["iidfile"]:
-        _write(options["iidfile"], str(result.descriptor.digest))
+        write_text(options["iidfile"], str(result.descriptor.digest))
     if options["metadata_file"]:
         import json
 
@@ -363,7 +304,7 @@ def _finish(result: BuildResult, options: dict[str, Any], *, is_quiet: bool) -> 
             "containerimage.config.digest": result.config_digest,
             "image.name": ",".join(result.names),
         }
-        _write(options["metadata_file"], json.dumps(metadata, indent=2) + "\n")
+        write_text(options["metadata_file"], json.dumps(metadata, indent=2) + "\n")
     if not is_quiet:
         from builder.progress.text import size
 
@@ -390,11 +331,3 @@ def _show_problems(result: BuildResult) -> None:
         if len(problems) > _MOST_PROBLEMS:
             more = len(problems) - _MOST_PROBLEMS
             click.echo(f"{name}: {more} more: `pyoci-builder check --image` shows all", err=True)
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise click.ClickException(f"writing {path}: {error.strerror}") from None

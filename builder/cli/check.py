@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
+from builder.cli.dockerfile_options import (
+    build_args_option,
+    dockerfile_option,
+    read_build_args,
+    read_standard_input,
+)
 from builder.cli.store_option import StoreOpener, store_option
 
 TYPE_CHECKING = False
@@ -19,22 +24,14 @@ if TYPE_CHECKING:
     from builder.dockerfile.resolver import BaseConfig
     from builder.store import Store
 
-_LARGEST_STDIN = 16 << 20
 FOUND = 1
 
 
 @click.command("check", short_help="Find mistakes in a Dockerfile or an image.")
 @click.argument("context", metavar="[CONTEXT]", default="")
-@click.option(
-    "-f",
-    "--file",
-    "dockerfile",
-    default="",
-    metavar="FILE",
-    help="The Dockerfile, - for standard input [default: CONTEXT/Dockerfile].",
-)
+@dockerfile_option
 @click.option("--target", default="", metavar="STAGE", help="Only this stage and what it needs.")
-@click.option("--build-arg", "build_args", multiple=True, metavar="K[=V]", help="Value of an ARG.")
+@build_args_option
 @click.option("--image", "images", multiple=True, metavar="IMAGE", help="Check an image instead.")
 @click.option("--platform", metavar="OS/ARCH", help="Which image of an index; else this machine's.")
 @click.option(
@@ -103,14 +100,14 @@ def _check_dockerfile(
     form: str,
     store: Store | None,
 ) -> int:
-    from builder.cli.build import read_build_args
     from builder.context.tree import Tree
     from builder.dockerfile import Request
     from builder.dockerfile.lint import check
     from builder.solve.sources import read_dockerfile, read_ignore_rules
 
-    text = sys.stdin.buffer.read(_LARGEST_STDIN) if path == "-" else None
-    path = "" if path == "-" else path
+    text = None
+    if path == "-":
+        path, text = "", read_standard_input()
     tree = Tree(context, "the build context", is_context=True)
     parsed = read_dockerfile(tree, path, text)
     request = Request(

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 import click
 
-from builder.cli.registry_options import (
-    chunk_option,
-    display_of,
-    options_of,
-    stopping_on_signals,
-    transfer_options,
-)
+from builder.cli.registry_options import chunk_option, transfer_options, transferring
 from builder.cli.store_option import StoreOpener, store_option
 
 TYPE_CHECKING = False
@@ -57,13 +51,6 @@ def command(
     places = parse_place(source), parse_place(destination)
     chosen = [chosen_platform(text) for text in platforms] or [None]
     wanted = EVERY_PLATFORM if everything else chosen
-    with stopping_on_signals() as cancellation, StoreOpener(store_root) as store:
-        options = options_of(given, cancellation)
-        display = display_of(given)
-        try:
-            digest = copy_image(
-                *places, store, options, display, wanted, signatures=not no_signatures
-            )
-        finally:
-            display.close()
+    with StoreOpener(store_root) as store, transferring(given) as (options, display):
+        digest = copy_image(*places, store, options, display, wanted, signatures=not no_signatures)
     click.echo(digest, err=places[1].path == "-")

@@ -43,7 +43,7 @@ def command(
         raise click.UsageError("--password and --password-stdin exclude each other")
     if password_stdin and not username:
         raise click.UsageError("--password-stdin needs --username")
-    reference = Reference.parse(f"{_host(host)}/x/x")
+    reference = Reference.of_host(host)
     if not username:
         username = click.prompt("Username", err=True)
     if password_stdin:
@@ -64,8 +64,3 @@ def command(
         ).close()
     place = remember(reference.host, credentials, os.environ, given.get("authfile"))
     click.echo(f"logged in to {reference.host} as {username}, kept in {place}")
-
-
-def _host(text: str) -> str:
-    """A host, however it is written: `https://index.docker.io/v1/` is one too."""
-    return text.partition("://")[2].partition("/")[0] or text.partition("/")[0]

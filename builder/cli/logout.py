@@ -15,8 +15,7 @@ def command(host: str, authfile: str | None) -> None:
     from builder.registry.credential_changes import forget
     from builder.registry.reference import Reference
 
-    named = host.partition("://")[2].partition("/")[0] or host.partition("/")[0]
-    reference = Reference.parse(f"{named}/x/x")
+    reference = Reference.of_host(host)
     places = forget(reference.host, os.environ, authfile)
     if places:
         click.echo(f"logged out of {reference.host}: removed from {', '.join(places)}")

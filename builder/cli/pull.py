@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import click
 
-from builder.cli.registry_options import (
-    display_of,
-    options_of,
-    stopping_on_signals,
-    transfer_options,
-)
+from builder.cli.registry_options import transfer_options, transferring
 from builder.cli.store_option import StoreOpener, store_option
 
 TYPE_CHECKING = False
@@ -46,15 +41,10 @@ def command(
     references = [Reference.parse(name) for name in names]
     chosen = [chosen_platform(text) for text in platforms] or [None]
     wanted = EVERY_PLATFORM if all_platforms else chosen
-    with stopping_on_signals() as cancellation, StoreOpener(store_root) as store:
-        options = options_of(given, cancellation)
-        display = display_of(given)
-        try:
-            pulled = [
-                pull_image(store(), reference, options, display, wanted) for reference in references
-            ]
-        finally:
-            display.close()
+    with StoreOpener(store_root) as store, transferring(given) as (options, display):
+        pulled = [
+            pull_image(store(), reference, options, display, wanted) for reference in references
+        ]
     for one in pulled:
         if not given["quiet"]:
             what = "unchanged" if one.is_unchanged else "pulled"

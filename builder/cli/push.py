@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import click
 
-from builder.cli.registry_options import (
-    chunk_option,
-    display_of,
-    options_of,
-    stopping_on_signals,
-    transfer_options,
-)
+from builder.cli.output_file import write_text
+from builder.cli.registry_options import chunk_option, transfer_options, transferring
 from builder.cli.store_option import StoreOpener, store_option
 
 TYPE_CHECKING = False
@@ -44,14 +39,15 @@ def command(
     not sent; blobs that another of its repositories has are linked from there. Signatures go under
     the tag that cosign looks for and as referrers. Prints the digest.
     """
+    from builder.contents import is_index
     from builder.errors import InvalidReferenceError
     from builder.image import choose_manifest
-    from builder.images.locate import is_index, locate
+    from builder.images.locate import locate
     from builder.images.platform_option import chosen_platform
     from builder.registry.reference import Reference
     from builder.registry.store_images import push_local
 
-    with stopping_on_signals() as cancellation, StoreOpener(store_root) as store:
+    with StoreOpener(store_root) as store:
         located = locate(image, store)
         name = destination or located.reference
         if name is None:
@@ -63,9 +59,7 @@ def command(
         if platform is not None and is_index(descriptor):
             data = located.layout.read(descriptor)
             descriptor = choose_manifest(data, descriptor, chosen_platform(platform))
-        options = options_of(given, cancellation)
-        display = display_of(given)
-        try:
+        with transferring(given) as (options, display):
             count = push_local(
                 located.layout,
                 descriptor,
@@ -76,14 +70,8 @@ def command(
                 signatures=not no_signatures,
                 as_referrers=not no_referrers,
             )
-        finally:
-            display.close()
     if digestfile:
-        try:
-            with open(digestfile, "w", encoding="ascii") as file:
-                file.write(descriptor.digest)
-        except OSError as error:
-            raise click.ClickException(f"writing {digestfile}: {error.strerror}") from None
+        write_text(digestfile, descriptor.digest)
     if not given["quiet"]:
         signed = f", {count} signature{'s' if count != 1 else ''}" if count else ""
         click.echo(f"{reference}: pushed{signed}", err=True)

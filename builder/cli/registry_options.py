@@ -1,17 +1,18 @@
-"""Options of every command that speaks to a registry, and stopping such a command in good order."""
+"""Options of every command that speaks to a registry."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 
 import click
+
+from builder.cli.interruption import stopping_on_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from types import FrameType
     from typing import Any
 
     from builder.execute.cancel import Cancellation
@@ -95,37 +96,19 @@ def options_of(given: dict[str, Any], cancellation: Cancellation | None = None) 
     )
 
 
-def display_of(given: dict[str, Any]) -> Display:
-    """The display that the command line asks for."""
+@contextmanager
+def transferring(given: dict[str, Any]) -> Iterator[tuple[Options, Display]]:
+    """The options and the display of a command that transfers blobs, until it ends or is stopped.
+
+    Raises click.UsageError.
+    """
     from builder.progress import new_display
 
-    kind = "quiet" if given.get("quiet") else given.get("progress", "auto")
-    return new_display(kind, sys.stderr, os.environ)
-
-
-def stopping_on_signals() -> AbstractContextManager[Cancellation]:
-    """A cancellation that Ctrl-C and SIGTERM throw; what was stopped ends as interrupted."""
-    import signal
-    from contextlib import contextmanager
-
-    from builder.execute.cancel import Cancellation, Cancelled
-
-    @contextmanager
-    def stopping() -> Iterator[Cancellation]:
-        cancellation = Cancellation()
-
-        def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-            cancellation.cancel()
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, stop) for number in numbers}
+    with stopping_on_signals() as cancellation:
+        options = options_of(given, cancellation)
+        kind = "quiet" if given.get("quiet") else given.get("progress", "auto")
+        display = new_display(kind, sys.stderr, os.environ)
         try:
-            yield cancellation
-        except Cancelled:
-            raise KeyboardInterrupt from None
+            yield options, display
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            cancellation.close()
-
-    return stopping()
+            display.close()

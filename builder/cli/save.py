@@ -31,8 +31,9 @@ def command(
     same bytes.
     """
     from builder.archives import write_archive
+    from builder.contents import is_index
     from builder.image import choose_manifest
-    from builder.images.locate import is_index, locate
+    from builder.images.locate import locate
     from builder.images.platform_option import chosen_platform
     from builder.transport.target import archive_sink, unmarked
 

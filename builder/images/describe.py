@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from builder import canonical_json
+from builder.contents import is_index
 from builder.descriptor import Descriptor
 from builder.errors import BuilderError, ImageFormatError, SignatureError
 from builder.image import Image
-from builder.images.locate import is_index
 from builder.signing import payload as simple_signing
 from builder.signing.storage import read_signatures
 

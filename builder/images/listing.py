@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from builder.contents import is_index
 from builder.descriptor import Descriptor
 from builder.dockerfile.record import Record
 from builder.errors import BuilderError, ImageNotFoundError
 from builder.image import Image
 from builder.images.describe import index_entries, size_of
-from builder.images.locate import Located, images_of, is_index, locate
+from builder.images.locate import Located, images_of, locate
 from builder.layout import KIND, REF_NAME
 from builder.signing.storage import drop_orphans, read_signatures
 from builder.store.names import layout_reference, normalize

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 
-from builder import media_types
 from builder.digest import Digest
 from builder.dockerfile.record import Record
 from builder.errors import ImageNotFoundError, InvalidReferenceError
@@ -183,8 +182,3 @@ def _plain_directory(argument: str) -> tuple[str, str | None] | None:
         if path and os.path.exists(f"{path}/oci-layout"):
             return path, tag
     return None
-
-
-def is_index(descriptor: Descriptor) -> bool:
-    """Whether the image is one for several platforms."""
-    return descriptor.media_type in media_types.INDEXES

@@ -47,6 +47,15 @@ class Reference(Record):
             ) from None
         return cls(host, f"{directory}{slash}{last}", tag or None, digest)
 
+    @classmethod
+    def of_host(cls, text: str) -> Reference:
+        """A name at a host, however that is written: `https://index.docker.io/v1/` is one too.
+
+        Raises InvalidReferenceError.
+        """
+        host = text.partition("://")[2].partition("/")[0] or text.partition("/")[0]
+        return cls.parse(f"{host}/x/x")
+
     @property
     def name(self) -> str:
         """Without tag and digest."""
@@ -73,8 +82,3 @@ class Reference(Record):
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         return f"{self.name}{tag}@{self.digest}" if self.digest else f"{self.name}{tag}"
-
-
-def is_registry_name(text: str) -> bool:
-    """Whether an argument of the command line says that it is a registry's."""
-    return text.startswith(SCHEME)

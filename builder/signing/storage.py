@@ -18,7 +18,7 @@ from builder import canonical_json, media_types
 from builder.descriptor import Descriptor
 from builder.dockerfile.record import Record
 from builder.errors import ImageFormatError, SignatureError
-from builder.layout import KIND, KIND_ATTESTATIONS, KIND_SIGNATURES, REF_NAME
+from builder.layout import KIND, KIND_ATTESTATIONS, KIND_SIGNATURES, REF_NAME, annotation_of
 from builder.signing import payload as simple_signing
 from builder.signing.verify import Candidate
 
@@ -80,12 +80,12 @@ def add_signature(layout: Layout, image: Descriptor, candidate: Candidate) -> De
         layers = [
             layer
             for entry in entries
-            if _annotation(entry, REF_NAME) == tag
+            if annotation_of(entry, REF_NAME) == tag
             for layer in read_manifest(layout, Descriptor.from_json(entry, "index.json"))
         ]
         manifest = _write_manifest(layout, [*layers, added], tag)
         written.append(manifest)
-        entries[:] = [entry for entry in entries if _annotation(entry, REF_NAME) != tag]
+        entries[:] = [entry for entry in entries if annotation_of(entry, REF_NAME) != tag]
         entries.append(manifest.to_json())
         _mark_image(entries, image)
 
@@ -126,13 +126,13 @@ def drop_orphans(layout: Layout) -> int:
         tags = {
             f"{algorithm}-{encoded}.sig"
             for entry in entries
-            if _annotation(entry, KIND) != KIND_SIGNATURES and isinstance(entry, dict)
+            if annotation_of(entry, KIND) != KIND_SIGNATURES and isinstance(entry, dict)
             for algorithm, _, encoded in [str(entry.get("digest")).partition(":")]
         }
         kept = []
         for entry in entries:
-            name = _annotation(entry, REF_NAME)
-            if _annotation(entry, KIND) == KIND_SIGNATURES and name and name not in tags:
+            name = annotation_of(entry, REF_NAME)
+            if annotation_of(entry, KIND) == KIND_SIGNATURES and name and name not in tags:
                 dropped.append(name)
             else:
                 kept.append(entry)
@@ -195,7 +195,7 @@ def _mark_image(entries: list[Any], image: Descriptor) -> None:
         entry
         for entry in entries
         if isinstance(entry, dict)
-        and _annotation(entry, KIND) not in (KIND_SIGNATURES, KIND_ATTESTATIONS)
+        and annotation_of(entry, KIND) not in (KIND_SIGNATURES, KIND_ATTESTATIONS)
     ]
     alone = all(entry.get("digest") == image.digest for entry in images)
     kind = _KIND_INDEX if image.media_type in media_types.INDEXES else _KIND_IMAGE
@@ -208,9 +208,3 @@ def _mark_image(entries: list[Any], image: Descriptor) -> None:
             del annotations[KIND]
         if annotations or "annotations" in entry:
             entry["annotations"] = dict(sorted(annotations.items()))
-
-
-def _annotation(entry: Any, name: str) -> str | None:
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    value = annotations.get(name) if isinstance(annotations, dict) else None
-    return value if isinstance(value, str) else None

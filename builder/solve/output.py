@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from builder.image import Image
-from builder.layout import REF_NAME, Layout
+from builder.layout import FULL_NAME, REF_NAME, Layout, annotation_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,9 +11,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from builder.descriptor import Descriptor
-
-FULL_NAME = "io.containerd.image.name"
-"""Where containerd and BuildKit keep the whole name; ref.name is the tag alone."""
 
 
 def export_layout(
@@ -30,8 +27,7 @@ def export_layout(
     entries = [_entry(descriptor, name) for name in names] or [_entry(descriptor, "")]
 
     def is_replaced(entry: Any) -> bool:
-        found = _annotation(entry, FULL_NAME), _tag(entry)
-        return any(found == (_annotation(new, FULL_NAME), _tag(new)) for new in entries)
+        return any(_names(entry) == _names(new) for new in entries)
 
     kept: list[Any] = []
 
@@ -40,7 +36,7 @@ def export_layout(
         kept[:] = [entry for entry in old if not is_replaced(entry)]
         gone = _digests(old) - _digests(kept) - {str(descriptor.digest)}
         signatures = {f"{digest.replace(':', '-')}.sig" for digest in gone}
-        kept[:] = [entry for entry in kept if _tag(entry) not in signatures]
+        kept[:] = [entry for entry in kept if annotation_of(entry, REF_NAME) not in signatures]
         index["manifests"] = [*kept, *entries]
 
     layout.edit_index(edit)
@@ -62,15 +58,8 @@ def _entry(descriptor: Descriptor, name: str) -> dict[str, Any]:
     return descriptor.replace(annotations=annotations, data=None).to_json()
 
 
-def _annotation(entry: Any, name: str) -> str:
-    """An annotation of an entry that somebody else may have written, "" for none."""
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    value = annotations.get(name) if isinstance(annotations, dict) else None
-    return value if isinstance(value, str) else ""
-
-
-def _tag(entry: Any) -> str:
-    return _annotation(entry, REF_NAME)
+def _names(entry: Any) -> tuple[str, str]:
+    return annotation_of(entry, FULL_NAME) or "", annotation_of(entry, REF_NAME) or ""
 
 
 def _digests(entries: Sequence[Any]) -> set[str]:

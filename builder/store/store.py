@@ -17,7 +17,7 @@ from builder.descriptor import Descriptor
 from builder.digest import DiffID, Digest
 from builder.errors import ImageNotFoundError, StoreError
 from builder.image import Image
-from builder.layout import REF_NAME, Layout, is_accessory
+from builder.layout import REF_NAME, Layout, annotation_of, is_accessory
 from builder.store import workspace
 from builder.store.cache import Cache, layer_digests
 from builder.store.names import layout_reference, normalize
@@ -120,7 +120,7 @@ class Store:
 
         def edit(index: dict[str, Any]) -> None:
             index["manifests"] = [
-                other for other in index["manifests"] if _name_of(other) != full
+                other for other in index["manifests"] if annotation_of(other, REF_NAME) != full
             ] + [entry]
 
         self.layout.edit_index(edit)
@@ -137,7 +137,9 @@ class Store:
             raise self._unknown(name, full)
 
         def edit(index: dict[str, Any]) -> None:
-            index["manifests"] = [e for e in index["manifests"] if _name_of(e) != full]
+            index["manifests"] = [
+                e for e in index["manifests"] if annotation_of(e, REF_NAME) != full
+            ]
 
         self.layout.edit_index(edit)
         return removed
@@ -291,9 +293,3 @@ class Store:
             blobs.update(layer_digests(self.cache))
             diff_ids.update(r.layer.diff_id.hex for r in self.cache.records() if r.layer)
         return blobs, diff_ids
-
-
-def _name_of(entry: Any) -> str | None:
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else None

@@ -7,7 +7,7 @@ import os
 from builder import contents
 from builder.archives import write_archive
 from builder.errors import StoreError
-from builder.layout import KIND, REF_NAME, Layout
+from builder.layout import FULL_NAME, KIND, REF_NAME, Layout, annotation_of
 from builder.registry.store_images import push_local
 from builder.signing.storage import copy_signatures
 from builder.transport.place import DOCKER_ARCHIVE, LAYOUT, REGISTRY, Place
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from builder.registry.options import Options
     from builder.store import Store
     from builder.transport.source import Opened
-
-FULL_NAME = "io.containerd.image.name"
 
 
 def put(
@@ -126,16 +124,10 @@ def _to_layout(source: Opened, place: Place, *, signatures: bool) -> None:
     entry = entry.replace(annotations=annotations)
 
     def edit(index: dict[str, Any]) -> None:
-        kept = [one for one in index["manifests"] if _tag_of(one) != (tag or None)]
+        kept = [one for one in index["manifests"] if annotation_of(one, REF_NAME) != (tag or None)]
         index["manifests"] = [*kept, entry.to_json()]
 
     layout.edit_index(edit)
     if signatures:
         copy_signatures(source.layout, layout, source.descriptor)
     layout.tidy()
-
-
-def _tag_of(entry: Any) -> str | None:
-    annotations = entry.get("annotations") if isinstance(entry, dict) else None
-    name = annotations.get(REF_NAME) if isinstance(annotations, dict) else None
-    return name if isinstance(name, str) else None

@@ -24,10 +24,6 @@ SHARE = os.path.abspath(f"{os.path.dirname(__file__)}/../../share/engines")
 RUNTIMES = {"pyoci": "/usr/local/bin/pyoci", "runc": "/usr/sbin/runc"}
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", type=int, default=40, help="containers of each soak test")
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = os.path.dirname(__file__)
     for item in items:
