@@ -8,6 +8,15 @@ from __future__ import annotations
 
 from builder.checks.checks import CHECKS, Check, Problem
 from builder.checks.image import check_image
+from builder.checks.known_layers import KnownLayers
 from builder.checks.secrets import SecretLeakError, refuse_secrets
 
-__all__ = ["CHECKS", "Check", "Problem", "SecretLeakError", "check_image", "refuse_secrets"]
+__all__ = [
+    "CHECKS",
+    "Check",
+    "KnownLayers",
+    "Problem",
+    "SecretLeakError",
+    "check_image",
+    "refuse_secrets",
+]

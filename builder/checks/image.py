@@ -14,23 +14,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from builder.checks.checks import Problem
+    from builder.checks.known_layers import KnownLayers
+    from builder.checks.layer_index import LayerIndex
     from builder.checks.program import Program
     from builder.image import Image
+    from builder.layer import Layer
 
 
-def check_image(image: Image, base_layers: int = 0) -> list[Problem]:
+def check_image(
+    image: Image, base_layers: int = 0, known: KnownLayers | None = None
+) -> list[Problem]:
     """What is wrong with an image; nothing of it is executed or unpacked.
 
     Args:
         image: to check.
         base_layers: so many of its lowest layers are somebody else's: their programs are looked at
             only where the image's own need them.
+        known: what those layers bring, when they were read before.
 
     Raises ImageFormatError and what reading blobs raises.
     """
     tree = FileTree()
     for number, layer in enumerate(image.stack):
-        tree.add_layer(index_layer(image, layer, programs=number >= base_layers), number)
+        if number >= base_layers:
+            index = index_layer(image, layer, programs=True)
+        else:
+            index = _base_index(image, layer, known)
+        tree.add_layer(index, number)
     config = image.config.get("config")
     config = config if isinstance(config, dict) else {}
     found = [*user_problems(tree, config), *program_problems(tree, config)]
@@ -54,6 +64,15 @@ def check_image(image: Image, base_layers: int = 0) -> list[Problem]:
         found += libraries.problems(path, program)
     found += waste_problems(tree, config=image.config, first=base_layers)
     return found
+
+
+def _base_index(image: Image, layer: Layer, known: KnownLayers | None) -> LayerIndex:
+    index = known.get(layer.diff_id) if known is not None else None
+    if index is None:
+        index = index_layer(image, layer, programs=False)
+        if known is not None:
+            known.put(layer.diff_id, index)
+    return index
 
 
 def _is_started(program: Program, directory: bytes, directories: set[bytes]) -> bool:

@@ -137,9 +137,9 @@ def build(
             refuse_secrets(image, image.stack[len(base.layers) :], request.secrets)
         problems: tuple[Problem, ...] = ()
         if request.check and any(not outcome.from_cache for outcome in outcomes):
-            from builder.checks import check_image
+            from builder.checks import KnownLayers, check_image
 
-            problems = tuple(check_image(image, len(base.layers)))
+            problems = tuple(check_image(image, len(base.layers), KnownLayers(store)))
         names = tuple(store.tag(name, descriptor) for name in request.names)
         cached = sum(1 for outcome in outcomes if outcome.from_cache)
         return BuildResult(

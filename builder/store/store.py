@@ -3,6 +3,7 @@
 oci-layout  index.json  blobs/   an OCI image layout that any tool can read; images by name
 cache.sqlite                     results of build steps
 unpacked/                        layers as directories, for overlays
+layer-indexes/                   what layers of base images bring, for checks
 tmp/                             work of running builds
 lock                             shared by builds, exclusive for `prune`
 """
@@ -83,6 +84,11 @@ class Store:
     def unpacked(self) -> str:
         """Where layers are directories."""
         return f"{self.root}/unpacked"
+
+    @property
+    def layer_indexes(self) -> str:
+        """Where `builder.checks.known_layers` keeps its files."""
+        return f"{self.root}/layer-indexes"
 
     @property
     def tmp(self) -> str:
@@ -222,6 +228,10 @@ class Store:
                 if name.partition(".")[0] not in diff_ids:
                     remove_tree(f"{self.unpacked}/{name}")
                     count += 1
+            if os.path.isdir(self.layer_indexes):
+                for name in os.listdir(self.layer_indexes):
+                    if name.partition(".")[0] not in diff_ids:
+                        os.unlink(f"{self.layer_indexes}/{name}")
             workspace.sweep(self.tmp)
             return count, size
         except OSError as error:
